@@ -1,0 +1,1 @@
+"""The drills: a module an entry of the runbook, a test function a cause."""

@@ -1,0 +1,36 @@
+"""``python -m scenarios [ENTRY…] [pytest options]``: run the drills, or those of some entries."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from fixtures.plugin import ENTRY
+
+
+def arguments(given: list[str]) -> list[str]:
+    """Turn leading or lone entry numbers (``3.1``) into options; the rest is pytest's."""
+    taken: list[str] = []
+    before = ""
+    for one in given:
+        # `-k 3.1` and `--seed 7` keep their values
+        is_value = before.startswith("-") and "=" not in before and before not in _FLAGS
+        if ENTRY.fullmatch(one) and not is_value:
+            taken.append(f"--entry={one}")
+        else:
+            taken.append(one)
+        before = one
+    return taken
+
+
+_FLAGS = frozenset({"-x", "-v", "-vv", "-q", "-qq", "-s", "-l", "--keep", "--lock", "--"})
+
+
+def main() -> int:
+    """Run pytest on the scenarios; returns its exit status."""
+    return int(pytest.main(["scenarios", *arguments(sys.argv[1:])]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
