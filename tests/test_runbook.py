@@ -76,6 +76,12 @@ def parse(tmp_path: Path, text: str) -> Runbook:
     return load(path)
 
 
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For the properties below: a folder for each example would take longer than the parsing."""
+    return tmp_path_factory.mktemp("books")
+
+
 @pytest.fixture
 def book(tmp_path: Path) -> Runbook:
     return parse(tmp_path, DOCUMENT)
@@ -357,11 +363,9 @@ def documents(draw: st.DrawFn) -> tuple[str, Content]:
 
 @settings(deadline=None, max_examples=150)
 @given(documents())
-def test_what_is_written_is_read_back(
-    tmp_path_factory: pytest.TempPathFactory, made: tuple[str, Content]
-) -> None:
+def test_what_is_written_is_read_back(folder: Path, made: tuple[str, Content]) -> None:
     text, content = made
-    book = parse(tmp_path_factory.mktemp("books"), text)
+    book = parse(folder, text)
     read = {
         entry.number: {kind: [(ln.text, ln.commands) for ln in entry.of(kind)] for kind in KINDS}
         for entry in book.entries.values()
@@ -375,11 +379,9 @@ def test_what_is_written_is_read_back(
 
 @settings(deadline=None, max_examples=100)
 @given(documents())
-def test_line_numbers_lead_to_the_line(
-    tmp_path_factory: pytest.TempPathFactory, made: tuple[str, Content]
-) -> None:
+def test_line_numbers_lead_to_the_line(folder: Path, made: tuple[str, Content]) -> None:
     source = made[0].splitlines()
-    for line in parse(tmp_path_factory.mktemp("books"), made[0]).lines():
+    for line in parse(folder, made[0]).lines():
         start = source[line.line - 1].strip("*-0123456789. ").replace("*", "")
         assert line.text.replace("`", "").startswith(start.replace("`", "").split(" ")[0])
         marker = source[line.line - 1].split(" ")[0]
@@ -392,20 +394,14 @@ def digest_of(folder: Path, item: str) -> str:
 
 @settings(deadline=None, max_examples=150)
 @given(st.data(), claims())
-def test_a_digest_ignores_layout(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, claim: Claim
-) -> None:
-    folder = tmp_path_factory.mktemp("books")
+def test_a_digest_ignores_layout(folder: Path, data: st.DataObject, claim: Claim) -> None:
     one, other = data.draw(layouts(claim, "1.")), data.draw(layouts(claim, "1."))
     assert digest_of(folder, one) == digest_of(folder, other)
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.data(), claims())
-def test_a_digest_changes_with_any_word(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, claim: Claim
-) -> None:
-    folder = tmp_path_factory.mktemp("books")
+def test_a_digest_changes_with_any_word(folder: Path, data: st.DataObject, claim: Claim) -> None:
     at = data.draw(st.integers(0, len(claim.pieces)))
     more = data.draw(st.sampled_from([("word", "not"), ("command", "docker ps -q")]))
     edited = Claim((*claim.pieces[:at], more, *claim.pieces[at:]))

@@ -1,0 +1,1 @@
+"""A run's journal, read: verdicts on the runbook's lines, and every form they are shown in."""

@@ -1,0 +1,71 @@
+"""Words and figures, put the same way in every report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# What a terminal is told (colours, cursor, window title), and control characters, which neither
+# XML nor a reader can do anything with.
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_OVERTYPED = re.compile(r"[^\n]*\r(?!\n)")
+
+
+def plain(text: str) -> str:
+    """A transcript as it looks on paper: no escape sequences, no control characters."""
+    text = _ESCAPES.sub("", text).replace("\r\n", "\n")
+    return _CONTROLS.sub("", _OVERTYPED.sub("", text))
+
+
+def cut(text: str, most: int) -> str:
+    """At most so many characters; what is left out is counted."""
+    if len(text) <= most:
+        return text
+    head = most * 3 // 4
+    tail = most - head
+    left_out = len(text) - most
+    return f"{text[:head]}\n[… {left_out} characters left out, see the journal …]\n{text[-tail:]}"
+
+
+def first_line(text: str) -> str:
+    """The first line that says something."""
+    return next((line.strip() for line in plain(text).splitlines() if line.strip()), "")
+
+
+def shortened(text: str, width: int) -> str:
+    """On one line of at most ``width`` characters, with an ellipsis where it was longer."""
+    flat = " ".join(plain(text).split())
+    return flat if len(flat) <= width else flat[: max(width - 1, 0)] + "…"
+
+
+def seconds(value: float | None) -> str:
+    """A duration in seconds for people: ``0.36 s``, ``12.4 s``, ``3 min 20 s``; ``-`` for None."""
+    if value is None:
+        return "-"
+    if value < 9.995:
+        return f"{value:.2f} s"
+    if value < 119.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def millis(value: float | None) -> str:
+    """A latency in milliseconds for people: ``8.4 ms``, ``120 ms``, ``2.1 s``; ``-`` for None."""
+    if value is None:
+        return "-"
+    if value < 9.95:
+        return f"{value:.1f} ms"
+    return f"{value:.0f} ms" if value < 999.5 else f"{value / 1000:.1f} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 line``, ``2 lines``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def name_of(ref: Mapping[str, Any]) -> str:
+    """How a journal's reference to a runbook line is named: ``3.1 step 1``."""
+    return f"{ref['entry']} {ref['kind']} {ref['number']}"
