@@ -32,11 +32,11 @@ class Script:
     records: list[Record] = field(default_factory=list)
     drill: str | None = None
     t_s: float = 0.0
-    random: random.Random = field(default_factory=lambda: random.Random(7))
+    random: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - data
 
-    def write(self, event: str, after_s: float = 0.0, **fields: Any) -> None:
+    def write(self, event: str, wait_s: float = 0.0, /, **fields: Any) -> None:
         """Append an event, so many seconds after the last."""
-        self.t_s = round(self.t_s + after_s, 3)
+        self.t_s = round(self.t_s + wait_s, 3)
         at = round(BEGAN_AT + self.t_s, 3)
         self.records.append(
             {"event": event, "at": at, "t_s": self.t_s, "drill": self.drill, **fields}
