@@ -1,0 +1,61 @@
+"""What endpoints may ask for."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, TypedDict, cast
+
+from fastapi import Depends, Header, Path, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import Settings
+from app.core.database import Database
+from app.payments import PaymentsClient
+from app.schemas import MAX_ID
+
+
+class State(TypedDict):
+    """What the application makes at start-up and hands to every request."""
+
+    settings: Settings
+    database: Database
+    payments: PaymentsClient
+
+
+def get_settings(request: Request) -> Settings:
+    """The settings the application was started with."""
+    return cast("Settings", request.state.settings)
+
+
+def get_database(request: Request) -> Database:
+    """The connection pool, for endpoints that decide themselves how long to hold a session."""
+    return cast("Database", request.state.database)
+
+
+def get_payments(request: Request) -> PaymentsClient:
+    """The client of the payments service."""
+    return cast("PaymentsClient", request.state.payments)
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+DatabaseDep = Annotated[Database, Depends(get_database)]
+PaymentsDep = Annotated[PaymentsClient, Depends(get_payments)]
+
+
+async def get_session(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
+    """A session for the length of the request."""
+    async with database.session() as session:
+        yield session
+
+
+SessionDep = Annotated[AsyncSession, Depends(get_session)]
+
+IdPath = Annotated[int, Path(ge=1, le=MAX_ID)]
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=128,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Chosen by the client, one for each order it means to place.",
+    ),
+]

@@ -1,0 +1,35 @@
+"""Whether this instance can do its work."""
+
+import asyncio
+import logging
+from typing import Literal
+
+from fastapi import APIRouter, Response, status
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from app.api.deps import DatabaseDep, SettingsDep
+
+logger = logging.getLogger("app.health")
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """The answer of /health."""
+
+    status: Literal["ok", "unavailable"]
+    database: str
+
+
+@router.get("/health", responses={503: {"model": Health, "description": "No database"}})
+async def read_health(settings: SettingsDep, database: DatabaseDep, response: Response) -> Health:
+    """200 where the database answers within the deadline, else 503 with the kind of error."""
+    try:
+        async with asyncio.timeout(settings.health_deadline_s), database.session() as session:
+            await session.execute(text("SELECT 1"))
+    except Exception as error:  # noqa: BLE001 - whatever it is, this instance is not healthy
+        logger.warning("health: the database does not answer: %s: %s", type(error).__name__, error)
+        response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+        return Health(status="unavailable", database=type(error).__name__)
+    return Health(status="ok", database="ok")

@@ -1,0 +1,126 @@
+"""The connection pool, tuned to fail fast while the database is gone and to be back with it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import await_only
+
+from app.core.config import Settings
+from app.core.metrics import POOL_FAILURES, POOL_IN_USE, POOL_WAITING
+
+# A connection used this recently is not pinged again: the ping would double a request's round
+# trips, and a connection that the server closed is known as closed without one.
+TRUSTED_IDLE_S = 1.0
+
+
+class Database:
+    """Sessions on one engine. Each session holds one connection, from its first moment."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A session with a live connection; what is not committed is rolled back.
+
+        Raises what the pool or the driver raises where no connection can be had: OSError
+        (refused, unknown host, timed out), sqlalchemy's TimeoutError (pool exhausted), or the
+        server's own error. Bounded by db_pool_wait_s + db_ping_deadline_s +
+        db_connect_deadline_s.
+        """
+        async with self._sessions() as session:
+            await self._connect(session)
+            with POOL_IN_USE.track_inprogress():
+                try:
+                    yield session
+                except TimeoutError:
+                    await self._abandon(session)
+                    raise
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+    async def _connect(self, session: AsyncSession) -> None:
+        try:
+            with POOL_WAITING.track_inprogress():
+                await session.connection()
+        except Exception as error:
+            POOL_FAILURES.labels(type(error).__name__).inc()
+            raise
+
+    async def _abandon(self, session: AsyncSession) -> None:
+        # The server fell silent in mid-statement. A polite rollback would wait for it again.
+        connection = await session.connection()
+        raw = await connection.get_raw_connection()
+        if raw.driver_connection is not None:
+            raw.driver_connection.terminate()
+        await session.invalidate()
+
+
+def create_engine(settings: Settings) -> AsyncEngine:
+    """An engine for PostgreSQL with deadlines on everything that could wait for the server."""
+    statement_deadline_ms = int(settings.db_statement_deadline_s * 1000)
+    engine = create_async_engine(
+        settings.database_url,
+        pool_size=settings.db_pool_size,
+        max_overflow=settings.db_pool_overflow,
+        pool_timeout=settings.db_pool_wait_s,
+        # the last connection returned is the first one reused, so idle ones can be told apart
+        pool_use_lifo=True,
+        connect_args={
+            "timeout": settings.db_connect_deadline_s,
+            # The server ends a slow statement by itself; the client's deadline, a little later,
+            # is for a server that no longer answers at all.
+            "command_timeout": settings.db_statement_deadline_s + 0.5,
+            "server_settings": {
+                "application_name": "shop-backend",
+                "statement_timeout": str(statement_deadline_ms),
+                "idle_in_transaction_session_timeout": "10000",
+            },
+        },
+    )
+    _check_on_checkout(engine, settings.db_ping_deadline_s)
+    return engine
+
+
+def _check_on_checkout(engine: AsyncEngine, deadline_s: float) -> None:
+    """Replace a pooled connection that died, before a request gets it.
+
+    Instead of `pool_pre_ping`, which has no deadline of its own: on a network that swallows
+    packets it would wait as long as a statement may.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def remember(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def check(
+        connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+    ) -> None:
+        driver = connection.driver_connection
+        if driver.is_closed():
+            raise DisconnectionError("the server closed this connection")
+        idle_since = entry.info.get("idle_since")
+        if idle_since is None or time.monotonic() - idle_since < TRUSTED_IDLE_S:
+            return
+        try:
+            await_only(asyncio.wait_for(driver.fetchrow("SELECT 1"), deadline_s))
+        except Exception as error:
+            # closed hard, since a polite goodbye would wait for the same silent server
+            driver.terminate()
+            raise DisconnectionError(f"no answer to a ping: {error!r}") from error
