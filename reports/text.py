@@ -34,6 +34,18 @@ def first_line(text: str) -> str:
     return next((line.strip() for line in plain(text).splitlines() if line.strip()), "")
 
 
+def gist(message: str) -> str:
+    """A drill's failure message in one sentence: what was expected, and what was seen instead."""
+    found = {
+        label: match[1].strip()
+        for label in ("expected", "last seen")
+        if (match := re.search(rf"^ *{label}:? +(\S.*)$", plain(message), re.MULTILINE))
+    }
+    if len(found) < 2:
+        return first_line(message)
+    return f"expected {found['expected']}; saw {found['last seen']}"
+
+
 def shortened(text: str, width: int) -> str:
     """On one line of at most ``width`` characters, with an ellipsis where it was longer."""
     flat = " ".join(plain(text).split())

@@ -21,15 +21,15 @@ among the lines of the platform on which the drills ran.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fixtures.runbook import KINDS, Kind, Line, Runbook
+from fixtures.runbook import KINDS, Entry, Kind, Line, Runbook
 from reports.run import Drill, Event, Run
-from reports.text import first_line, name_of
+from reports.text import first_line, gist, name_of
 
 Word = Literal["contradicted", "changed", "proven", "unproven"]
 WORDS: tuple[Word, ...] = ("proven", "contradicted", "unproven", "changed")
@@ -128,8 +128,58 @@ class Tally:
         return sum(self.counts[kind].values())
 
 
-def judge(run: Run, runbook: Runbook, lock: Path | None) -> list[Verdict]:
-    """The verdict on every line of the runbook, in its order, a platform at a time.
+@dataclass(frozen=True)
+class Judgement:
+    """A run, the runbook it drilled, and the verdict on every line of it, in its order."""
+
+    run: Run
+    runbook: Runbook
+    verdicts: list[Verdict]
+
+    @property
+    def here(self) -> list[Verdict]:
+        """The verdicts that count: on lines about a platform on which the drills ran."""
+        return [verdict for verdict in self.verdicts if verdict.here]
+
+    @property
+    def elsewhere(self) -> Mapping[str, int]:
+        """How many lines speak only of another platform, by platform."""
+        return Counter(verdict.platform for verdict in self.verdicts if not verdict.here)
+
+    def of(self, word: Word) -> list[Verdict]:
+        """The verdicts of one word that count, in the runbook's order."""
+        return [verdict for verdict in self.here if verdict.word == word]
+
+    @property
+    def totals(self) -> dict[Word, int]:
+        """How many lines have each verdict."""
+        return {word: len(self.of(word)) for word in WORDS}
+
+    def tallies(self) -> list[Tally]:
+        """Verdicts counted entry by entry; every entry is there, drilled or not."""
+        return [self._tally(entry) for entry in self.runbook.entries.values()]
+
+    def _tally(self, entry: Entry) -> Tally:
+        counts = {kind: dict.fromkeys(WORDS, 0) for kind in KINDS}
+        for verdict in self.here:
+            if verdict.line.entry == entry.number:
+                counts[verdict.line.kind][verdict.word] += 1
+        drills = [drill for drill in self.run.drills if drill.entry == entry.number]
+        felt = [drill.felt_s for drill in drills if drill.felt_s is not None]
+        lost = [drill.lost for drill in drills if drill.lost is not None]
+        return Tally(
+            entry.number,
+            entry.title,
+            counts,
+            drills=len(drills),
+            failed=sum(drill.outcome in ("failed", "interrupted") for drill in drills),
+            felt_s=sum(felt) if felt else None,
+            lost=sum(lost) if lost else None,
+        )
+
+
+def judge(run: Run, runbook: Runbook, lock: Path | None) -> Judgement:
+    """The verdict on every line of the runbook, a platform at a time.
 
     Without a lock (another edition of the runbook, say) only lines that were edited since the run
     are *changed*. Raises LockError.
@@ -142,34 +192,7 @@ def judge(run: Run, runbook: Runbook, lock: Path | None) -> list[Verdict]:
             found = evidence[line.name, platform]
             guard = locked.get((line.name, platform))
             verdicts.append(_verdict(line, platform, found, guard, run))
-    return verdicts
-
-
-def tally(run: Run, runbook: Runbook, verdicts: Iterable[Verdict]) -> list[Tally]:
-    """Count verdicts entry by entry, in the runbook's order; every entry is there."""
-    counts: dict[str, dict[Kind, dict[Word, int]]] = {
-        number: {kind: dict.fromkeys(WORDS, 0) for kind in KINDS} for number in runbook.entries
-    }
-    for verdict in verdicts:
-        if verdict.here:
-            counts[verdict.line.entry][verdict.line.kind][verdict.word] += 1
-    tallies = []
-    for entry in runbook.entries.values():
-        drills = [drill for drill in run.drills if drill.entry == entry.number]
-        felt = [drill.felt_s for drill in drills if drill.felt_s is not None]
-        lost = [drill.lost for drill in drills if drill.lost is not None]
-        tallies.append(
-            Tally(
-                entry.number,
-                entry.title,
-                counts[entry.number],
-                drills=len(drills),
-                failed=sum(drill.outcome in ("failed", "interrupted") for drill in drills),
-                felt_s=sum(felt) if felt else None,
-                lost=sum(lost) if lost else None,
-            )
-        )
-    return tallies
+    return Judgement(run, runbook, verdicts)
 
 
 def read_lock(path: Path) -> list[LockedLine]:
@@ -215,8 +238,9 @@ def relock(path: Path, verdicts: Sequence[Verdict]) -> list[str]:
     return recorded
 
 
-def as_json(run: Run, runbook: Runbook, verdicts: Sequence[Verdict]) -> str:
+def as_json(judgement: Judgement) -> str:
     """Everything above for machines: ``verdicts.json``."""
+    run, runbook = judgement.run, judgement.runbook
     document = {
         "schema": SCHEMA,
         "run": {
@@ -228,9 +252,9 @@ def as_json(run: Run, runbook: Runbook, verdicts: Sequence[Verdict]) -> str:
             "whole": run.whole,
             "exit_status": None if run.ended is None else run.ended["exit_status"],
         },
-        "totals": {word: sum(v.word == word for v in verdicts if v.here) for word in WORDS},
-        "entries": [_tally_json(one) for one in tally(run, runbook, verdicts)],
-        "lines": [_verdict_json(verdict) for verdict in verdicts],
+        "totals": judgement.totals,
+        "entries": [_tally_json(one) for one in judgement.tallies()],
+        "lines": [_verdict_json(verdict) for verdict in judgement.verdicts],
         "drills": [_drill_json(drill) for drill in run.drills],
         "findings": [
             {"line": name_of(one["ref"]), "at": one["ref"]["line"], "text": one["text"]}
@@ -291,7 +315,7 @@ def _verdict(
     held = any(one.ok and one.drill.held for one in fresh) and all(one.ok for one in fresh)
     word: Word
     if against:
-        word, why = "contradicted", first_line(against[0].event["message"])
+        word, why = "contradicted", gist(against[0].event["message"])
     elif guard is not None and guard.digest != line.digest:
         word, why = "changed", _edited_why(line, held=held)
     elif held:

@@ -224,6 +224,13 @@ BUILD = (
     "ERROR: failed to solve: failed to read dockerfile: open Dockerfile: no such file or "
     "directory\r\n"
 )
+DOCKERFILE_MISSING = (
+    "4.1: The application fails while it starts\n"
+    "phase      step\n"
+    'runbook    runbook.md:267  4.1 step 4: "By hand. Build the image and start it…"\n'
+    "expected   the application's own error\n"
+    "last seen  ERROR: failed to read dockerfile: open Dockerfile: no such file or directory"
+)
 HOSTILE = "<script>alert('from a log')</script> & \"quotes\" \x00\x1b]0;title\x07]]>"
 
 
@@ -353,8 +360,7 @@ def container_crashing(s: Script) -> None:
         ["docker build -f backend/Dockerfile -t myapp . && docker run myapp"],
         "failed to read dockerfile",
         BUILD,
-        "step: runbook.md:252: 4.1 step 4\n  expected: the application's own error\n"
-        "  saw: failed to read dockerfile: open Dockerfile: no such file or directory",
+        DOCKERFILE_MISSING,
     )
     s.fix(None, [], "restored CORS_ORIGINS and recreated backend", 1.9)
     s.recovered(2.2)
@@ -363,9 +369,7 @@ def container_crashing(s: Script) -> None:
         "failed",
         held=True,
         error="StepShowedOtherwise",
-        message="step: runbook.md:252: 4.1 step 4\n  expected: the application's own error\n"
-        "  saw: failed to read dockerfile: open Dockerfile: no such file or directory\n"
-        f"  evidence: {HOSTILE}",
+        message=f"{DOCKERFILE_MISSING}\nevidence   {HOSTILE}",
     )
 
 
@@ -381,9 +385,13 @@ def latency(s: Script) -> None:
     s.fault("add 400 ms to every packet backend -> db", "a round trip takes 811 ms", 0.06)
     s.symptom("2.3 symptom 1", "GET /items takes longer than 500 ms", "p95 1,932 ms", 1.1)
     message = (
-        "symptom: runbook.md:128: 2.3 symptom 3 (Requests get no answer at all.)\n"
-        "  expected: a request without an answer after 2 s\n"
-        "  last seen: HTTP 200 after 1.98 s\n  waited: 15.0 s"
+        "2.3: The network adds latency\n"
+        "phase      symptom\n"
+        'runbook    runbook.md:113  2.3 symptom 3: "Requests get no answer at all."\n'
+        "expected   a request without an answer after 2 s\n"
+        "last seen  HTTP 200 after 1.98 s\n"
+        "waited     15.0 s, 7 looks\n"
+        "evidence   reports/runs/2026-11-24T12-01-07/journal.jsonl"
     )
     s.phase("symptom", "requests get no answer")
     s.write(

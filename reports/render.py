@@ -1,0 +1,65 @@
+"""Writes every report of a run beside its journal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from fixtures.journal import FILE_NAME, read
+from fixtures.runbook import Runbook
+from reports import html, junit, markdown, sarif, table, verdicts
+from reports.run import assemble
+from reports.verdicts import Judgement
+
+WIDTH_NO_TERMINAL = 120
+WIDEST = 140
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was written, and what it says."""
+
+    judgement: Judgement
+    paths: dict[str, Path]
+
+    def closing(self, *, width: int, colour: bool = False) -> str:
+        """The closing table and all that goes with it, at most so many columns wide."""
+        return table.closing(self.judgement, self.paths, width=width, colour=colour)
+
+    @property
+    def table(self) -> str:
+        """The closing text for standard output as it is: its width and colours, or plain."""
+        if not sys.stdout.isatty():
+            return self.closing(width=WIDTH_NO_TERMINAL)
+        return self.closing(width=min(shutil.get_terminal_size().columns, WIDEST), colour=True)
+
+
+def write_all(run_dir: Path, runbook: Runbook, lock: Path | None) -> Summary:
+    """Read a run's journal and write all its reports; a journal cut short gives what it can.
+
+    ``lock`` is None where the runbook is another edition, of which nothing was proven before.
+    Raises OSError (no journal, a full disk), ValueError where the journal or LockError where the
+    lock is malformed.
+    """
+    judgement = verdicts.judge(assemble(read(run_dir / FILE_NAME)), runbook, lock)
+    written = {
+        "page": ("report.html", html.render(judgement)),
+        "summary": ("summary.md", markdown.render(judgement)),
+        "verdicts": ("verdicts.json", verdicts.as_json(judgement)),
+        "junit": ("junit.xml", junit.render(judgement)),
+        "sarif": ("verdicts.sarif", sarif.render(judgement)),
+    }
+    paths = {"journal": _shown(run_dir / FILE_NAME)}
+    for name, (file, text) in written.items():
+        path = run_dir / file
+        path.write_text(text, encoding="utf-8")
+        paths[name] = _shown(path)
+    return Summary(judgement, paths)
+
+
+def _shown(path: Path) -> Path:
+    """Relative to where one stands, where that is above it."""
+    whole, here = path.resolve(), Path.cwd()
+    return whole.relative_to(here) if whole.is_relative_to(here) else whole
