@@ -25,7 +25,7 @@ graceful_timeout = 10
 # sends an order over it.
 keepalive = 75
 logconfig_dict = logging_config(_settings.log_level)
-# No control socket: nothing uses it, and the file system is read-only.
+control_socket_disable = True  # nothing uses it
 
 
 def child_exit(_server: "Arbiter", worker: "Worker") -> None:

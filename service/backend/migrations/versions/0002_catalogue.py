@@ -65,15 +65,13 @@ def upgrade() -> None:
         )
         INSERT INTO items (sku, name, description, category, price_cents)
         SELECT 'SKU-' || lpad(n::text, 6, '0'),
-               styles[style] || ' ' || materials[material] || ' ' || nouns[kind] || ' '
-                   || lpad(n::text, 6, '0'),
+               styles[style] || ' ' || materials[material] || ' ' || nouns[kind],
                'A ' || lower(styles[style]) || ' ' || nouns[kind] || ' made of '
                    || materials[material] || '. Finished by hand, checked twice, and sent in '
                    || 'a box that fits. Spare parts can be had for ten years.',
                categories[kind],
                price
         FROM drawn, words
-        ORDER BY n
         """  # noqa: S608 - constants of this file
     )
     op.create_index("uq_items_sku", "items", ["sku"], unique=True)
