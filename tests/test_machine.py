@@ -265,9 +265,7 @@ def test_a_package_that_cannot_be_installed_is_explained() -> None:
     once_installed(host)
     host.answers["install --yes"] = Done(100, "E: Unable to locate package docker.io")
     host.answers["install --yes --no-install-recommends docker.io"] = Done(100, "E: no network")
-    with pytest.raises(
-        MachineNotReady, match=r"(?s)docker\.io\) could not be installed.*no network"
-    ):
+    with pytest.raises(MachineNotReady, match=r"(?s)could not be installed.*no network"):
         machine.make_ready(lambda _: None, host)
 
 
