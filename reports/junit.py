@@ -13,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree as ET  # writes only; nothing is parsed
 
 from reports.run import Drill
+from reports.story import tell
 from reports.text import cut, first_line, gist, name_of, plain
 from reports.verdicts import Judgement, Verdict
 
@@ -102,19 +103,11 @@ def _by_drill(verdicts: Sequence[Verdict]) -> Mapping[str, dict[str, str]]:
 def _story(drill: Drill) -> str:
     """What happened in a drill, and the transcripts of what was typed."""
     told: list[str] = []
-    for event in drill.events:
-        at = f"{event['t_s'] - drill.began_s:+8.2f} s"
-        match event["event"]:
-            case "PhaseEntered":
-                told.append(f"{at}  {event['phase']}: {event['what']}")
-            case "FaultInjected" | "SymptomSeen":
-                told.append(f"{at}  saw {event['saw']}")
-            case "StepTaken" | "FixApplied":
-                told.append(f"{at}  {event.get('saw') or event['how']}\n{event['transcript']}")
-            case "ClaimFailed":
-                told.append(f"{at}  {name_of(event['ref'])} did not hold: {event['error']}")
-            case "Recovered":
-                told.append(f"{at}  recovered")
+    for moment in tell(drill):
+        phase = f"{moment.phase}: " if moment.phase else ""
+        told.append(f"{moment.at_s:+8.2f} s  {phase}{moment.text}")
+        if moment.transcript:
+            told.append(moment.transcript.rstrip())
     return "\n".join(told)
 
 

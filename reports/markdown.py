@@ -118,7 +118,7 @@ def _drills(run: Run) -> list[str]:
     if not run.drills:
         return []
     rows = [
-        "| drill | outcome | detected | felt | failed | p95 before | during | after | kept | lost |",
+        "| drill | ended | detected | felt | failed | p95 before | during | after | kept | lost |",
         "| :-- | :-- | --: | --: | --: | --: | --: | --: | --: | --: |",
         *(_drill_row(drill) for drill in run.drills),
     ]
