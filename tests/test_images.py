@@ -152,6 +152,13 @@ def test_neither_pulled_nor_built_is_one_clear_message(what: str) -> None:
     assert "NGINX_IMAGE" in message
 
 
+def test_stand_ins_can_be_had_beside_official_images() -> None:
+    engine = FakeEngine(holds={"postgres:17": "", "nginx:1.28": "", **up_to_date("nginx")})
+    made = images.stand_ins(["postgres", "nginx"], lambda _: None, engine)
+    assert [image.reference for image in made] == ["drillbook/postgres:17", "drillbook/nginx:1.26"]
+    assert set(engine.built) == {"drillbook/debian:trixie", "drillbook/postgres:17"}
+
+
 def test_the_environment_leads_to_the_images_chosen() -> None:
     engine = FakeEngine(holds={"postgres:17": "", **up_to_date("nginx")})
     assert images.environment(choose(engine, "postgres", "nginx")) == {
