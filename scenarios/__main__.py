@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from fixtures.plugin import ENTRY
+from fixtures.run import ENTRY
 
 
 def arguments(given: list[str]) -> list[str]:

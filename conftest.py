@@ -1,0 +1,46 @@
+"""Connects the suite to pytest: the drills' fixtures, and the journal to those who read it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.run import DEFAULT_RUNBOOK, RUN
+from fixtures.stack import ROOT
+from reports import live, render
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+pytest_plugins = ("fixtures.plugin",)
+LOCK = ROOT / "runbook.lock"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Show the journal's events as they are written."""
+    run = config.stash.get(RUN, None)
+    if run is not None:
+        run.journal.subscribers.append(
+            live.Live(run.write, sys.stdout.isatty(), lambda: shutil.get_terminal_size().columns)
+        )
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Leave a drill's progress to the journal's reader; pytest's letters say less."""
+    if report.nodeid.startswith("scenarios/") and report.when == "call" and report.passed:
+        return "passed", "", ""
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """Render the run's reports, and close with their table."""
+    run = config.stash.get(RUN, None)
+    if run is None or not run.journal.path.exists():
+        return
+    edition = config.getoption("--runbook").resolve()
+    lock = LOCK if edition == DEFAULT_RUNBOOK.resolve() else None
+    summary = render.write_all(run.directory, run.runbook, lock)
+    terminalreporter.write_line(summary.table)

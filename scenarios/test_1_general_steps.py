@@ -1,0 +1,31 @@
+"""Runbook entry 1: the general steps, on a stack that is well."""
+
+from __future__ import annotations
+
+from fixtures.drill import Drill, drills
+from fixtures.stack import Stack
+from fixtures.symptoms import containers as see
+
+
+@drills("1")
+def test_general_steps(drill: Drill, stack: Stack) -> None:
+    """The general steps, on a healthy stack."""
+    drill.step(
+        1, "docker compose logs <service_name>", shows="Listening at", service_name="backend"
+    )
+
+    drill.step(2, "docker compose ps -a", shows=r"backend .*\(healthy\)")
+
+    drill.step(3, "docker stats --no-stream", shows=stack.db.container_name)
+
+    drill.step(
+        4,
+        "docker exec <container_name> ping -c 3 <target_host>",
+        shows="3 received, 0% packet loss",
+        container_name=stack.backend.container_name,
+        target_host="db",
+    )
+
+    drill.step(5, see.started(stack.backend))
+
+    drill.recovered()

@@ -1,0 +1,31 @@
+"""Runbook entry 2.3: the application is slow, or does not answer at all."""
+
+from __future__ import annotations
+
+from fixtures.drill import Drill, drills
+from fixtures.faults import network
+from fixtures.stack import Stack
+from fixtures.symptoms import database, http
+
+PATH = "/items?category=books&limit=20"
+QUERY = "SELECT * FROM items WHERE category = 'books' ORDER BY price_cents LIMIT 20"
+
+
+@drills("2.3", cause=3)
+def test_network_latency(drill: Drill, stack: Stack) -> None:
+    """The network adds latency between the application and its database."""
+    url, behind = f"{stack.url}{PATH}", f"{stack.backend_url}{PATH}"
+    before_ms = http.median_ms(url, stack.http)
+
+    drill.inject(network.slow(stack, "db", latency_ms=700))
+
+    drill.symptom(1, http.slower(url, stack.http, than_ms=before_ms, times=10, requests=1))
+    drill.symptom(2, http.no_answer(url, stack.http, within_s=1.0))
+    drill.symptom(3, http.no_answer(behind, stack.http, within_s=1.0))
+
+    drill.step(2, database.explain(stack, QUERY, shows=r"Execution Time: \d{1,2}\.\d+ ms"))
+    drill.step(6, database.far(stack.backend, "db", above_ms=600))
+
+    drill.fix(6, network.calm(stack, "db"))
+    drill.step(6, database.near(stack.backend, "db", below_ms=300))
+    drill.recovered()

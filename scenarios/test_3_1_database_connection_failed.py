@@ -1,0 +1,67 @@
+"""Runbook entry 3.1: the application cannot reach its database."""
+
+from __future__ import annotations
+
+from fixtures.drill import Drill, drills
+from fixtures.faults import containers, network
+from fixtures.stack import Stack
+from fixtures.symptoms import containers as see
+from fixtures.symptoms import logs
+from fixtures.terminal import Typed
+
+# What the backend's log says, by how the database is out of reach.
+UNREACHABLE = (
+    "connection refused|name resolution|Name or service not known|No address associated"
+    "|ConnectionDoesNotExist|connection was closed"
+)
+DATABASE_URL = r"^postgresql\+asyncpg://user:.+@db:5432/mydatabase$"
+
+
+@drills("3.1", cause=1)
+def test_database_container_crashed(drill: Drill, stack: Stack) -> None:
+    """The database container crashed."""
+    drill.inject(containers.killed(stack.db))
+
+    drill.symptom(1, logs.mention(stack.backend, UNREACHABLE))
+    drill.symptom(2, see.unhealthy(stack.db))
+
+    drill.step(1, "docker compose ps -a db", shows=r"Exited \(137\)")
+    drill.step(1, "docker compose logs db", shows="database system is ready to accept connections")
+    drill.step(2, see.environment(stack.backend, "DATABASE_URL", DATABASE_URL))
+    drill.step(
+        3,
+        "docker exec -it <backend-container> bash",
+        session=[
+            Typed("ping -c 3 db", shows="Name or service not known|Temporary failure in name"),
+            Typed("psql -h db -U user -d mydatabase", shows="could not translate host name"),
+        ],
+        backend_container=stack.backend.container_name,
+    )
+    drill.step(4, logs.mention(stack.db, "database system is ready", since=0))
+
+    drill.fix(5, containers.restart(stack.db))
+    drill.recovered()
+
+
+@drills("3.1", cause=3)
+def test_network_to_database_cut(drill: Drill, stack: Stack) -> None:
+    """The network between application and database is cut."""
+    drill.inject(network.cut(stack, "db"))
+
+    drill.symptom(1, logs.mention(stack.backend, "connection refused|Connect call failed"))
+    drill.symptom(2, see.unhealthy(stack.backend))
+
+    drill.step(1, "docker compose ps -a db", shows=r"Up .*\(healthy\)")
+    drill.step(2, see.environment(stack.backend, "DATABASE_URL", DATABASE_URL))
+    drill.step(
+        3,
+        "docker exec -it <backend-container> bash",
+        session=[
+            Typed("ping -c 3 db", shows="3 received"),
+            Typed("psql -h db -U user -d mydatabase", shows="Connection refused"),
+        ],
+        backend_container=stack.backend.container_name,
+    )
+
+    drill.fix(None, network.mend(stack, "db"))
+    drill.recovered()

@@ -1,0 +1,38 @@
+"""Runbook entry 3.2: the database has become slow."""
+
+from __future__ import annotations
+
+from fixtures import customers
+from fixtures.drill import Drill, drills
+from fixtures.faults import database
+from fixtures.stack import Stack
+from fixtures.symptoms import containers as see
+from fixtures.symptoms import database as asks
+from fixtures.symptoms import http, logs
+
+INDEX = "ix_items_category_price"
+PATH = "/items?category=books&limit=20"
+QUERY = "SELECT * FROM items WHERE category = 'books' ORDER BY price_cents LIMIT 20"
+
+
+@drills("3.2", cause=1)
+def test_missing_index(drill: Drill, stack: Stack) -> None:
+    """An index is missing, and a query that needs it is slow."""
+    url = f"{stack.url}{PATH}"
+    definition = asks.indexes(stack)[INDEX]
+    before_ms = http.median_ms(url, stack.http)
+
+    drill.inject(database.without_index(stack, INDEX))
+    with customers.asking_for(url, at_once=8), database.slow_query_log(stack, over_ms=20) as log:
+        drill.symptom(1, http.slower(url, stack.http, than_ms=before_ms, times=5))
+        drill.symptom(2, see.busy(stack.db, above_percent=60))
+        drill.symptom(3, asks.connections(stack, at_least=4))
+
+        drill.step(2, log)
+        drill.step(2, logs.mention(stack.db, r"duration: \d.*items"))
+        drill.step(2, asks.explain(stack, QUERY, shows="Seq Scan on items"))
+        drill.step(6, asks.connections_below(stack, bound=60))
+
+        drill.fix(3, database.create_index(stack, definition))
+        drill.step(2, asks.explain(stack, QUERY, shows=f"Index Scan using {INDEX}"))
+    drill.recovered()

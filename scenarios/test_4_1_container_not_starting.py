@@ -1,0 +1,56 @@
+"""Runbook entry 4.1: a container does not start, or crashes again and again."""
+
+from __future__ import annotations
+
+from fixtures.drill import Drill, drills
+from fixtures.faults import configuration, images
+from fixtures.stack import Stack
+from fixtures.symptoms import containers as see
+from fixtures.symptoms import logs
+
+BROKEN = "not-a-database-url"
+
+
+@drills("4.1", cause=1)
+def test_startup_error_exits(drill: Drill, stack: Stack) -> None:
+    """The application fails while it starts; nothing restarts its container."""
+    drill.inject(
+        configuration.environment(
+            stack.backend, "DATABASE_URL", BROKEN, also={"RESTART_POLICY": "no"}
+        )
+    )
+
+    drill.symptom(1, see.listed(stack.backend, "docker", "ps", "-a", shows=r"Exited \(\d+\)"))
+
+    drill.step(1, "docker logs <container_id>", shows="DATABASE_URL", container_id=identity(stack))
+    drill.step(1, logs.first_error(stack.backend, "DATABASE_URL"))
+
+    with images.built_by_hand(stack, "myapp"):
+        drill.step(
+            4,
+            "docker build -f backend/Dockerfile -t myapp . && docker run myapp",
+            shows="DATABASE_URL",
+            deadline_s=120,
+        )
+
+    drill.fix(2, configuration.correct(stack.backend, DATABASE_URL=None, RESTART_POLICY=None))
+    drill.recovered()
+
+
+@drills("4.1", cause=1)
+def test_startup_error_restarts(drill: Drill, stack: Stack) -> None:
+    """The application fails while it starts, and is restarted again and again."""
+    drill.inject(configuration.environment(stack.backend, "DATABASE_URL", BROKEN))
+
+    drill.symptom(1, see.listed(stack.backend, "docker", "ps", "-a", shows=r"Restarting \(\d+\)"))
+
+    drill.step(1, "docker logs <container_id>", shows="DATABASE_URL", container_id=identity(stack))
+    drill.step(1, see.restarts(stack.backend, at_least=2))
+
+    drill.fix(2, configuration.correct(stack.backend, DATABASE_URL=None))
+    drill.recovered()
+
+
+def identity(stack: Stack) -> str:
+    """What `docker ps -a` shows in the column CONTAINER ID."""
+    return str(stack.backend.container().short_id)
