@@ -40,6 +40,10 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters["plain"] = lambda text: shortened(text, LONGEST_MOMENT)
 
 
+_Pieces = Sequence[tuple[bool, str]]
+"""Stretches of a line: whether each is code, and its text."""
+
+
 @dataclass(frozen=True)
 class _Proof:
     """One thing that a drill says of a line."""
@@ -58,7 +62,10 @@ class _Line:
     id: str
     number: int
     at: int
-    pieces: Sequence[tuple[bool, str]]
+    lead: _Pieces
+    rest: _Pieces
+    below: Sequence[_Pieces]
+    """Sub-bullets and lines of code."""
     word: str
     mark: str
     why: str
@@ -164,7 +171,14 @@ def _figures(judgement: Judgement) -> list[tuple[str, str, str]]:
 def _failures(judgement: Judgement) -> list[dict[str, Any]]:
     """What did not hold, gravest first: lines, then drills that no line is to blame for."""
     failures: list[dict[str, Any]] = [
-        {"id": _id(v.name), "word": v.word, "name": v.name, "at": v.line.line, "why": v.why}
+        {
+            "id": _id(v.name),
+            "word": v.word,
+            "name": v.name,
+            "at": v.line.line,
+            "why": v.why,
+            "pieces": list(spans(v.line.text)),
+        }
         for word in ("contradicted", "changed")
         for v in judgement.of(word)
     ]
@@ -177,6 +191,7 @@ def _failures(judgement: Judgement) -> list[dict[str, Any]]:
                     "word": "contradicted",
                     "name": drill.name,
                     "at": None,
+                    "pieces": [],
                     "why": why,
                 }
             )
@@ -212,11 +227,14 @@ def _gravest(one: Tally) -> str:
 
 def _line(verdict: Verdict, ids: dict[int, str]) -> _Line:
     line = verdict.line
+    first, *below = line.parts
     return _Line(
         id=_id(line.name),
         number=line.number,
         at=line.line,
-        pieces=list(spans(line.text)),
+        lead=list(spans(line.lead)),
+        rest=list(spans(first.removeprefix(line.lead))),
+        below=[list(spans(part)) for part in below],
         word=verdict.word,
         mark=MARKS[verdict.word],
         why=verdict.why,
@@ -274,7 +292,7 @@ def _drill(drill: Drill, drill_id: str) -> _Drill:
 def _drill_figures(drill: Drill) -> list[tuple[str, str]]:
     figures = [("took", seconds(drill.took_s))]
     if drill.overhead_s is not None:
-        figures.append(("of it the harness", seconds(drill.overhead_s)))
+        figures.append(("harness overhead", seconds(drill.overhead_s)))
     if (seen := drill.witness) is not None:
         figures += [
             ("detected after", seconds(seen["detect_s"])),

@@ -146,7 +146,7 @@ class Live:
             return
         if self._tty:
             line = f"  … {drill.name:<12}  {phase:<9}  {what}"
-            self._write(_OVERWRITE + shortened(line, self._columns() - 1).replace("…", "…"))
+            self._write(_OVERWRITE + shortened(line, self._columns() - 1))
             self._pending = True
         else:
             at = f"{event['t_s'] - drill.began_s:8.2f} s"

@@ -14,7 +14,7 @@ from reports.text import millis, seconds
 
 PHASES = ("steady", "fault", "symptom", "step", "fix", "recovered", "residue")
 LEAST_TOP_MS = 100.0
-LEAST_TICKS = 4
+MOST_TICKS = 5
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,10 @@ def _dots(drill: Drill, samples: Sequence[tuple[float, float]], decades: int) ->
 
 def _ticks(took_s: float) -> tuple[Mark, ...]:
     """Round moments along the time axis, from 0."""
-    rough = took_s / LEAST_TICKS
-    base = 10.0 ** math.floor(math.log10(rough))
-    step = max(factor * base for factor in (1, 2, 5) if factor * base <= rough)
-    digits = max(0, -math.floor(math.log10(step)))
+    rough = took_s / MOST_TICKS
+    power = math.floor(math.log10(rough))
+    step = min(f * 10.0**power for f in (1, 2, 5, 10) if f * 10.0**power >= rough)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
     count = int(took_s / step)
     return tuple(
         Mark(100 * number * step / took_s, f"{number * step:.{digits}f} s")
