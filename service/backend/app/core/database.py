@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
+import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
@@ -20,9 +22,16 @@ from sqlalchemy.util import await_only
 from app.core.config import Settings
 from app.core.metrics import POOL_FAILURES, POOL_IN_USE, POOL_WAITING
 
+if TYPE_CHECKING:
+    _Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    _Connection = asyncpg.Connection  # generic in its stubs only
+
 # A connection used this recently is not pinged again: the ping would double a request's round
 # trips, and a connection that the server closed is known as closed without one.
 TRUSTED_IDLE_S = 1.0
+GOODBYE_S = 0.1
+FIRST_TRY_S = 0.3
 
 
 class Database:
@@ -44,11 +53,7 @@ class Database:
         async with self._sessions() as session:
             await self._connect(session)
             with POOL_IN_USE.track_inprogress():
-                try:
-                    yield session
-                except TimeoutError:
-                    await self._abandon(session)
-                    raise
+                yield session
 
     async def dispose(self) -> None:
         """Close every connection."""
@@ -62,39 +67,64 @@ class Database:
             POOL_FAILURES.labels(type(error).__name__).inc()
             raise
 
-    async def _abandon(self, session: AsyncSession) -> None:
-        # The server fell silent in mid-statement. A polite rollback would wait for it again.
-        connection = await session.connection()
-        raw = await connection.get_raw_connection()
-        if raw.driver_connection is not None:
-            raw.driver_connection.terminate()
-        await session.invalidate()
+
+class _PromptlyClosed(_Connection):
+    """A connection that says goodbye quickly or not at all.
+
+    SQLAlchemy closes a broken connection politely first, and allows two seconds for it. From a
+    server that has fallen silent no answer will come, and a request is waiting.
+    """
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
+        await super().close(timeout=GOODBYE_S if timeout is None else min(timeout, GOODBYE_S))
 
 
 def create_engine(settings: Settings) -> AsyncEngine:
     """An engine for PostgreSQL with deadlines on everything that could wait for the server."""
-    statement_deadline_ms = int(settings.db_statement_deadline_s * 1000)
+
+    async def connect() -> _Connection:
+        return await _connect(settings)
+
     engine = create_async_engine(
-        settings.database_url,
+        "postgresql+asyncpg://",
+        async_creator=connect,
         pool_size=settings.db_pool_size,
         max_overflow=settings.db_pool_overflow,
         pool_timeout=settings.db_pool_wait_s,
         # the last connection returned is the first one reused, so idle ones can be told apart
         pool_use_lifo=True,
-        connect_args={
-            "timeout": settings.db_connect_deadline_s,
-            # The server ends a slow statement by itself; the client's deadline, a little later,
-            # is for a server that no longer answers at all.
-            "command_timeout": settings.db_statement_deadline_s + 0.5,
-            "server_settings": {
-                "application_name": "shop-backend",
-                "statement_timeout": str(statement_deadline_ms),
-                "idle_in_transaction_session_timeout": "10000",
-            },
-        },
     )
     _check_on_checkout(engine, settings.db_ping_deadline_s)
     return engine
+
+
+async def _connect(settings: Settings) -> _Connection:
+    """A new connection, within db_connect_deadline_s.
+
+    The first try is short: a packet sent to a database whose container is just coming up is
+    lost, and the kernel would wait a whole second before it sends another.
+    """
+    first_try_s = min(FIRST_TRY_S, settings.db_connect_deadline_s)
+    try:
+        return await _connect_once(settings, first_try_s)
+    except TimeoutError:
+        return await _connect_once(settings, settings.db_connect_deadline_s - first_try_s)
+
+
+async def _connect_once(settings: Settings, deadline_s: float) -> _Connection:
+    return await asyncpg.connect(
+        settings.database_url.replace("+asyncpg", "", 1),
+        connection_class=_PromptlyClosed,
+        timeout=deadline_s,
+        # The server ends a slow statement by itself; the client's deadline, a little later, is
+        # for a server that no longer answers at all.
+        command_timeout=settings.db_statement_deadline_s + 0.5,
+        server_settings={
+            "application_name": "shop-backend",
+            "statement_timeout": f"{settings.db_statement_deadline_s * 1000:.0f}",
+            "idle_in_transaction_session_timeout": "10s",
+        },
+    )
 
 
 def _check_on_checkout(engine: AsyncEngine, deadline_s: float) -> None:
@@ -119,8 +149,6 @@ def _check_on_checkout(engine: AsyncEngine, deadline_s: float) -> None:
         if idle_since is None or time.monotonic() - idle_since < TRUSTED_IDLE_S:
             return
         try:
-            await_only(asyncio.wait_for(driver.fetchrow("SELECT 1"), deadline_s))
+            await_only(asyncio.wait_for(driver.execute("SELECT 1"), deadline_s))
         except Exception as error:
-            # closed hard, since a polite goodbye would wait for the same silent server
-            driver.terminate()
             raise DisconnectionError(f"no answer to a ping: {error!r}") from error
