@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -37,8 +38,15 @@ def test_the_lock_names_no_address() -> None:
     assert not [line for line in lines if "://" in line or line.startswith("--")]
 
 
+def python_files(folder: Path) -> Iterator[Path]:
+    """The Python files in a folder, leaving out environments and caches."""
+    for parent, children, names in os.walk(folder):
+        children[:] = sorted(name for name in children if not name.startswith((".", "__")))
+        yield from (Path(parent, name) for name in sorted(names) if name.endswith(".py"))
+
+
 def test_the_system_under_test_uses_nothing_of_the_suite() -> None:
-    for file in sorted((ROOT / "service").rglob("*.py")):
+    for file in python_files(ROOT / "service"):
         # the backend has tests of its own, which are not the suite's
         suite = ROOMS - ({"tests"} if "backend" in file.parts else set())
         for node in ast.walk(ast.parse(file.read_text())):
