@@ -16,7 +16,7 @@ def test_startup_error_exits(drill: Drill, stack: Stack) -> None:
     """The application fails while it starts; nothing restarts its container."""
     drill.inject(
         configuration.environment(
-            stack.backend, "DATABASE_URL", BROKEN, also={"RESTART_POLICY": "no"}
+            stack.backend, "DATABASE_URL", BROKEN, starts=False, also={"RESTART_POLICY": "no"}
         )
     )
 
@@ -40,7 +40,7 @@ def test_startup_error_exits(drill: Drill, stack: Stack) -> None:
 @drills("4.1", cause=1)
 def test_startup_error_restarts(drill: Drill, stack: Stack) -> None:
     """The application fails while it starts, and is restarted again and again."""
-    drill.inject(configuration.environment(stack.backend, "DATABASE_URL", BROKEN))
+    drill.inject(configuration.environment(stack.backend, "DATABASE_URL", BROKEN, starts=False))
 
     drill.symptom(1, see.listed(stack.backend, "docker", "ps", "-a", shows=r"Restarting \(\d+\)"))
 
