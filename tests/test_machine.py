@@ -117,6 +117,20 @@ def test_an_engine_that_is_installed_is_only_started(said: list[str]) -> None:
     assert host.started == ["dockerd"]
 
 
+def test_an_engine_that_its_package_started_is_not_started_again() -> None:
+    host = debian()
+    once_installed(host)
+
+    def install() -> Done:
+        host.programs.add("dockerd")
+        host.started.append("by its package")
+        return OK
+
+    host.answers["install --yes --no-install-recommends docker.io"] = install
+    assert not machine.make_ready(lambda _: None, host).started_by_us
+    assert host.started == ["by its package"]
+
+
 def test_where_systemd_runs_it_starts_the_engine() -> None:
     host = debian()
     once_installed(host)
