@@ -183,7 +183,8 @@ def _failures(judgement: Judgement) -> list[dict[str, Any]]:
         for v in judgement.of(word)
     ]
     for number, drill in enumerate(judgement.run.drills):
-        if drill.outcome in ("failed", "interrupted") and not drill.of("ClaimFailed"):
+        blamed = {event["error"] for event in drill.of("ClaimFailed")}
+        if drill.outcome in ("failed", "interrupted") and drill.error not in blamed:
             why = f"{drill.title}: {drill.error or drill.outcome}: {gist(drill.message or '')}"
             failures.append(
                 {

@@ -11,14 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reports.text import first_line, gist, name_of, seconds, shortened
+from reports.text import clipped, first_line, gist, name_of, plain, seconds, shortened
 
 MARKS = {"passed": "✓", "failed": "✗", "unproven": "-", "interrupted": "!"}
 _COLOURS = {"passed": "32", "failed": "31", "unproven": "33", "interrupted": "33"}
 _OVERWRITE = "\r\x1b[2K"
-_FIGURES = 46
-"""Columns kept free for a drill's times."""
 LEAST_WIDTH = 40
+WIDEST = 110
+"""A drill's times stand no further to the right than this."""
+LOG_WIDTH = 200
+"""Where there is no terminal, what was seen may take so much of a line."""
 
 
 @dataclass
@@ -29,6 +31,8 @@ class _Drill:
     witness: Mapping[str, Any] | None = None
     told: list[str] = field(default_factory=list)
     """What its closing line is followed by: lines that did not hold, findings."""
+    blamed: set[str] = field(default_factory=set)
+    """The errors that a line of the runbook is to blame for."""
 
 
 class Live:
@@ -97,6 +101,8 @@ class Live:
 
     def _on_ClaimFailed(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         self._note(event, gist(event["message"]))
+        if (drill := self._drills.get(event["drill"])) is not None:
+            drill.blamed.add(str(event["error"]))
 
     def _on_FindingNoted(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         self._note(event, f"finding: {event['text']}")
@@ -112,15 +118,15 @@ class Live:
         outcome = str(event["outcome"])
         mark = self._coloured(MARKS.get(outcome, "?"), outcome)
         figures = self._figures(drill, event)
-        room = self._columns() - len(figures) - 6
-        label = shortened(f"{drill.name:<12}  {drill.title}", room).ljust(room)
+        room = min(self._columns(), WIDEST) - len(figures) - 6
+        label = clipped(f"{drill.name:<12}  {drill.title}", room).ljust(room)
         self._line(f"  {mark} {label}  {figures}".rstrip())
-        if outcome == "failed" and not drill.told:
+        if outcome == "failed" and event["error"] not in drill.blamed:
             drill.told.append(f"{event['error']}: {gist(event['message'] or '')}")
         elif outcome in ("unproven", "interrupted"):
-            drill.told.append(first_line(event["message"] or outcome))
+            drill.told.append(first_line(event["message"] or "") or outcome)
         for told in drill.told:
-            self._line(f"      {shortened(told, self._columns() - 6)}")
+            self._line(clipped(f"      {told}", self._columns()))
 
     # --- writing -----------------------------------------------------------------------------
     def _figures(self, drill: _Drill, event: Mapping[str, Any]) -> str:
@@ -133,10 +139,11 @@ class Live:
 
     def _note(self, event: Mapping[str, Any], text: str) -> None:
         ref = event["ref"]
-        told = f"{self._runbook}:{ref['line']}  {name_of(ref)}: {text}"
+        words = " ".join(plain(text).split())
+        told = f"{self._runbook}:{ref['line']}  {name_of(ref)}: {words}"
         drill = self._drills.get(event["drill"])
         if drill is None:
-            self._line(f"      {shortened(told, self._columns() - 6)}")
+            self._line(clipped(f"      {told}", self._columns()))
         else:
             drill.told.append(told)
 
@@ -145,8 +152,8 @@ class Live:
         if drill is None:
             return
         if self._tty:
-            line = f"  … {drill.name:<12}  {phase:<9}  {what}"
-            self._write(_OVERWRITE + shortened(line, self._columns() - 1))
+            line = f"  … {drill.name:<12}  {phase:<9}  {shortened(what, self._columns())}"
+            self._write(_OVERWRITE + clipped(line, self._columns() - 1))
             self._pending = True
         else:
             at = f"{event['t_s'] - drill.began_s:8.2f} s"
@@ -162,7 +169,7 @@ class Live:
             self._pending = False
 
     def _columns(self) -> int:
-        return max(self._width(), LEAST_WIDTH)
+        return max(self._width(), LEAST_WIDTH) if self._tty else LOG_WIDTH
 
     def _coloured(self, text: str, outcome: str) -> str:
         if not self._tty or outcome not in _COLOURS:

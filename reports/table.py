@@ -136,7 +136,7 @@ def _failures(judgement: Judgement, width: int) -> list[str]:
         if told:
             parts.append("\n".join([heading, *told]))
     failed = [
-        f"  {drill.name}  {drill.title}: {drill.error or drill.outcome}"
+        _fill(f"{drill.name}  {drill.title}: {drill.error or drill.outcome}", width, "  ")
         for drill in run.drills
         if drill.outcome in ("failed", "interrupted")
     ]

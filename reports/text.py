@@ -52,6 +52,11 @@ def shortened(text: str, width: int) -> str:
     return flat if len(flat) <= width else flat[: max(width - 1, 0)] + "…"
 
 
+def clipped(line: str, width: int) -> str:
+    """A line of at most ``width`` characters, its spaces kept, with an ellipsis where cut."""
+    return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
+
+
 def seconds(value: float | None) -> str:
     """A duration in seconds for people: ``0.36 s``, ``12.4 s``, ``3 min 20 s``; ``-`` for None."""
     if value is None:

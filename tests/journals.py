@@ -32,7 +32,7 @@ class Script:
     records: list[Record] = field(default_factory=list)
     drill: str | None = None
     t_s: float = 0.0
-    random: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - data
+    dice: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - data
 
     def write(self, event: str, wait_s: float = 0.0, /, **fields: Any) -> None:
         """Append an event, so many seconds after the last."""
@@ -95,7 +95,7 @@ class Script:
     def _taken(
         self, name: str, commands: list[str], saw: str, transcript: str, *, ok: bool
     ) -> None:
-        took_s = round(0.15 + self.random.random() * 0.4, 3)
+        took_s = round(0.15 + self.dice.random() * 0.4, 3)
         self.write(
             "StepTaken",
             took_s,
@@ -139,7 +139,7 @@ class Script:
         for number in range(count):
             sent_s = began_s + number / 20
             ill = fault[0] <= sent_s < fault[1]
-            took_ms, failed = during(self.random) if ill else (well(self.random), False)
+            took_ms, failed = during(self.dice) if ill else (well(self.dice), False)
             samples.append((round(sent_s, 3), round(took_ms, 1), failed))
         failed_total = sum(failed for *_, failed in samples)
         self.write(
