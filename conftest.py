@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.run import DEFAULT_RUNBOOK, RUN
 from fixtures.stack import ROOT
-from reports import live, render
+from reports import live, render, verdicts
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -44,3 +44,6 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
     lock = LOCK if edition == DEFAULT_RUNBOOK.resolve() else None
     summary = render.write_all(run.directory, run.runbook, lock)
     terminalreporter.write_line(summary.table)
+    if config.getoption("--lock") and lock is not None:
+        recorded = verdicts.relock(lock, summary.judgement.verdicts)
+        terminalreporter.write_line(f"runbook.lock: the words of {len(recorded)} lines recorded")

@@ -27,9 +27,13 @@ def arguments(given: list[str]) -> list[str]:
 _FLAGS = frozenset({"-x", "-v", "-vv", "-q", "-qq", "-s", "-l", "--keep", "--lock", "--"})
 
 
+# The journal's reader shows how a run goes; pytest's own header and percentages say less.
+QUIET = ["-q", "--no-header", "-o", "console_output_style=classic"]
+
+
 def main() -> int:
     """Run pytest on the scenarios; returns its exit status."""
-    return int(pytest.main(["scenarios", *arguments(sys.argv[1:])]))
+    return int(pytest.main(["scenarios", *QUIET, *arguments(sys.argv[1:])]))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ def test_missing_index(drill: Drill, stack: Stack) -> None:
     log_slow = database.slow_query_log(stack, over_ms=20)
 
     with customers.asking_for(url, per_second=50), log_slow as log:
-        before_ms = http.median_ms(url, stack.http)
-        before_percent = see.cpu_percent(stack.db)
+        before_ms = drill.measure("an answer, ms", lambda: http.median_ms(url, stack.http))
+        before_percent = drill.measure("the CPU of db, %", lambda: see.cpu_percent(stack.db))
 
         drill.inject(database.without_index(stack, INDEX))
 
