@@ -37,6 +37,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters["spans"] = lambda text: list(spans(plain(text)))
 _TEMPLATES.filters["plain"] = lambda text: shortened(text, LONGEST_MOMENT)
 
 
@@ -327,8 +328,14 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     if run.stack is not None:
         stack = run.stack
         told = f"project {stack['project']}, ready in {seconds(stack['took_s'])}"
-        facts.append(("stack", f"{told}: {', '.join(stack['services'])}"))
+        facts.append(("stack", told))
+        facts.append(("services", _pairs({n: _short(i) for n, i in stack["services"].items()})))
     return facts
+
+
+def _short(image: object) -> str:
+    """An image's digest as Docker's own lists show it."""
+    return str(image).removeprefix("sha256:")[:12]
 
 
 def _pairs(named: dict[str, Any]) -> str:

@@ -77,7 +77,7 @@ class Live:
     def _on_DrillStarted(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         causes = " and ".join(str(claim["number"]) for claim in event["claims"])
         name = f"{event['entry']} cause {causes}" if causes else str(event["entry"])
-        drill = _Drill(name, str(event["title"]), float(event["t_s"]))
+        drill = _Drill(name, str(event["title"]).rstrip("."), float(event["t_s"]))
         self._drills[event["drill"]] = drill
         if not self._tty:
             self._line(f"  {drill.name}  {drill.title}")

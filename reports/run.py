@@ -149,7 +149,7 @@ def _begin(event: Event, nodeid: str) -> Drill:
     entry = event.get("entry") or (claims[0]["entry"] if claims else "?")
     return Drill(
         nodeid=nodeid,
-        title=str(event["title"]),
+        title=str(event["title"]).rstrip("."),
         entry=str(entry),
         platform=str(event["platform"]),
         claims=claims,
