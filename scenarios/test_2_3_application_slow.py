@@ -26,6 +26,13 @@ def test_network_latency(drill: Drill, stack: Stack) -> None:
     drill.step(2, database.explain(stack, QUERY, shows=r"Execution Time: \d{1,2}\.\d+ ms"))
     drill.step(6, database.far(stack.backend, "db", above_ms=600))
 
+    drill.note(
+        "cause",
+        3,
+        "The query itself is quick (step 2) while its answer is slow: only step 6, measuring the "
+        "way to the database, tells a slow network from a slow database.",
+    )
+
     drill.fix(6, network.calm(stack, "db"))
     drill.step(6, database.near(stack.backend, "db", below_ms=300))
     drill.recovered()
