@@ -53,7 +53,6 @@ async def get_order(session: AsyncSession, order_id: int) -> Order:
 async def _record(session: AsyncSession, key: str, wanted: OrderIn) -> PlacedOrder:
     try:
         order = await _insert(session, key, wanted)
-        await session.commit()
     except IntegrityError:
         # Another request with this key was first. The unique key decides, not a look
         # beforehand, so that two at the same moment cannot both win.
@@ -90,7 +89,6 @@ async def _mark_paid(session: AsyncSession, order_id: int, reference: str) -> Or
         .returning(Order)
     )
     order = await session.scalar(paid)
-    await session.commit()
     if order is None:
         raise OrderNotFound(order_id)
     return order

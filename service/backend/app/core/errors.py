@@ -1,6 +1,9 @@
 """What an error looks like to a client. Anything not named here is a 500 without details."""
 
-from fastapi import FastAPI, Request, status
+import json
+
+from fastapi import FastAPI, Request, Response, status
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 UNEXPECTED = "An unexpected error occurred"
@@ -46,8 +49,16 @@ class IdempotencyKeyReused(ShopError):
 
 
 def add_exception_handlers(app: FastAPI) -> None:
-    """Answer a ShopError with its status and its message."""
+    """Answer a ShopError with its status and message, and an invalid request with what is wrong."""
 
     @app.exception_handler(ShopError)
-    async def refuse(_request: Request, error: ShopError) -> JSONResponse:
+    async def refuse(_request: Request, error: ShopError) -> Response:
         return JSONResponse({"detail": str(error)}, status_code=error.status_code)
+
+    @app.exception_handler(RequestValidationError)
+    async def explain(_request: Request, error: RequestValidationError) -> Response:
+        # FastAPI's own handler repeats the input, and fails on input that is no proper JSON:
+        # Infinity, or half a surrogate pair. Where and why is what the client needs.
+        faults = [{key: fault[key] for key in ("loc", "msg", "type")} for fault in error.errors()]
+        content = json.dumps({"detail": faults})
+        return Response(content, status_code=422, media_type="application/json")

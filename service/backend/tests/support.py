@@ -1,0 +1,99 @@
+"""The application on an in-memory database, with a payments service made of a few lines."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from app.api.deps import get_database, get_payments, get_settings
+from app.core.config import Settings
+from app.core.database import Database
+from app.main import create_app
+from app.models import Base, Item
+from app.payments import PaymentsClient
+
+ORIGIN = "http://localhost:3000"
+
+
+def make_settings(**changes: object) -> Settings:
+    """Settings as in production but for what the test changes."""
+    return Settings.model_validate(
+        {
+            "database_url": "postgresql+asyncpg://user:hush@db:5432/mydatabase",
+            "payments_url": "http://payments:9000",
+            "cors_origins": ORIGIN,
+            **changes,
+        }
+    )
+
+
+class FakePayments:
+    """Charges a key once, and can be told to fail."""
+
+    def __init__(self) -> None:
+        self.references: dict[str, str] = {}
+        self.requests = 0
+        self.failure: httpx.Response | httpx.TransportError | None = None
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """What the payments service would say."""
+        self.requests += 1
+        if isinstance(self.failure, httpx.Response):
+            return self.failure
+        if self.failure is not None:
+            raise self.failure
+        key = request.headers["Idempotency-Key"]
+        reference = self.references.setdefault(key, f"ch_{len(self.references)}")
+        return httpx.Response(201, json={"reference": reference})
+
+    def client(self) -> PaymentsClient:
+        """The service's own client, connected to this."""
+        transport = httpx.MockTransport(self.answer)
+        return PaymentsClient(httpx.AsyncClient(base_url="http://payments", transport=transport))
+
+
+@asynccontextmanager
+async def shop_database() -> AsyncIterator[AsyncEngine]:
+    """An in-memory database with three items."""
+    engine = create_async_engine(
+        "sqlite+aiosqlite://",
+        poolclass=StaticPool,  # one connection, since each would be a database of its own
+        isolation_level="AUTOCOMMIT",
+    )
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+        await connection.execute(
+            insert(Item),
+            [
+                {
+                    "sku": f"SKU-{n}",
+                    "name": name,
+                    "description": "",
+                    "category": "lamps",
+                    "price_cents": price,
+                }
+                for n, (name, price) in enumerate(
+                    [("Copper lamp", 900), ("100% wool", 700), ("Plain oak lamp", 800)]
+                )
+            ],
+        )
+    yield engine
+    await engine.dispose()
+
+
+def assemble(settings: Settings, database: Database, payments: PaymentsClient) -> FastAPI:
+    """The real application with its resources replaced."""
+    app = create_app(settings)
+    app.dependency_overrides[get_settings] = lambda: settings
+    app.dependency_overrides[get_database] = lambda: database
+    app.dependency_overrides[get_payments] = lambda: payments
+    return app
+
+
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    """A client that talks to `app` without a network."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop")
