@@ -177,7 +177,7 @@ def test_every_job_has_its_module(clone: Clone, job: str, module: str) -> None:
 
 
 def test_tests_without_arguments_are_all_checks_and_with_some_the_fast_tests(clone: Clone) -> None:
-    clone.made("tests")
+    clone.made("sabotage")
     assert clone.run("tests").stdout == "tox: -m tox -q -e lint,tests,service,sabotage\n"
     assert clone.run("tests", "-k", "x").stdout == "tox: -m tox -q -e tests -- -k x\n"
 
