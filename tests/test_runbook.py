@@ -121,6 +121,22 @@ def test_text_is_on_one_line_without_emphasis_or_link_targets(book: Runbook) -> 
     assert texts["3.1 cause 1"] == "Wrong `DATABASE_URL` (see 1)."
 
 
+def test_layout_is_kept_for_those_who_show_it(book: Runbook) -> None:
+    first = book.entry("1").steps[0]
+    assert first.lead == "Check Logs:"
+    assert first.parts == (
+        "Check Logs: Always start with the logs.",
+        "Docker Compose: `docker-compose logs <service_name>`",
+        "Kubernetes: `kubectl logs <pod_name> -f`",
+    )
+    assert book.entry("3.1").symptoms[0].lead == ""
+    assert (
+        book.entry("3.1").steps[1].parts[1] == "`$ docker compose pull backend # the last good one`"
+    )
+    for line in book.lines():
+        assert " ".join(line.parts) == line.text
+
+
 def test_commands_are_what_a_person_would_type(book: Runbook) -> None:
     commands = {line.name: line.commands for line in book.lines() if line.commands}
     assert commands == {
