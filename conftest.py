@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from fixtures.run import DEFAULT_RUNBOOK, RUN
 from fixtures.stack import ROOT
 from reports import live, render, verdicts
-
-if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
 
 pytest_plugins = ("fixtures.plugin",)
 LOCK = ROOT / "runbook.lock"
@@ -35,15 +31,25 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     return None
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(config: pytest.Config) -> None:
     """Render the run's reports, and close with their table."""
+    _close(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Do so as well where pytest shows no summary: the run could not go on."""
+    _close(config)
+
+
+def _close(config: pytest.Config) -> None:
     run = config.stash.get(RUN, None)
     if run is None or not run.journal.path.exists():
         return
+    del config.stash[RUN]  # once is enough
     edition = config.getoption("--runbook").resolve()
     lock = LOCK if edition == DEFAULT_RUNBOOK.resolve() else None
     summary = render.write_all(run.directory, run.runbook, lock)
-    terminalreporter.write_line(summary.table)
+    sys.stdout.write(f"{summary.table}\n")
     if config.getoption("--lock") and lock is not None:
         recorded = verdicts.relock(lock, summary.judgement.verdicts)
-        terminalreporter.write_line(f"runbook.lock: the words of {len(recorded)} lines recorded")
+        sys.stdout.write(f"runbook.lock: the words of {len(recorded)} lines recorded\n")
