@@ -377,7 +377,7 @@ def documents(draw: st.DrawFn) -> tuple[str, Content]:
     return draw(st.sampled_from(["\n\n", "\n\n\n"])).join(blocks) + "\n", content
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(documents())
 def test_what_is_written_is_read_back(folder: Path, made: tuple[str, Content]) -> None:
     text, content = made
@@ -393,7 +393,7 @@ def test_what_is_written_is_read_back(folder: Path, made: tuple[str, Content]) -
     assert read == expected
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(documents())
 def test_line_numbers_lead_to_the_line(folder: Path, made: tuple[str, Content]) -> None:
     source = made[0].splitlines()
@@ -408,14 +408,14 @@ def digest_of(folder: Path, item: str) -> str:
     return next(parse(folder, f"## 1. T\n\n{item}\n").lines()).digest
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.data(), claims())
 def test_a_digest_ignores_layout(folder: Path, data: st.DataObject, claim: Claim) -> None:
     one, other = data.draw(layouts(claim, "1.")), data.draw(layouts(claim, "1."))
     assert digest_of(folder, one) == digest_of(folder, other)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.data(), claims())
 def test_a_digest_changes_with_any_word(folder: Path, data: st.DataObject, claim: Claim) -> None:
     at = data.draw(st.integers(0, len(claim.pieces)))
