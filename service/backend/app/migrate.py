@@ -21,7 +21,8 @@ from app.core.logging import configure_logging
 
 logger = logging.getLogger("app.migrate")
 
-RETRY_PAUSE_S = 0.5
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 5.0
 _ALEMBIC_INI = Path(__file__).parents[1] / "alembic.ini"
 
 
@@ -46,6 +47,7 @@ def main() -> int:
 def _reachable_within(settings: Settings, wait_s: float) -> bool:
     """Whether the database lets us in before `wait_s` is over; each refusal is logged."""
     give_up_at = time.monotonic() + wait_s
+    pause_s = FIRST_PAUSE_S
     while True:
         try:
             asyncio.run(_connect_once(settings))
@@ -53,9 +55,10 @@ def _reachable_within(settings: Settings, wait_s: float) -> bool:
             logger.error("database connection failed: %s: %s", type(error).__name__, error)  # noqa: TRY400
         else:
             return True
-        if time.monotonic() + RETRY_PAUSE_S > give_up_at:
+        if time.monotonic() + pause_s > give_up_at:
             return False
-        time.sleep(RETRY_PAUSE_S)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
 async def _connect_once(settings: Settings) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -65,7 +65,7 @@ class Database:
             with POOL_WAITING.track_inprogress():
                 await session.connection()
         except Exception as error:
-            POOL_FAILURES.labels(type(error).__name__).inc()
+            POOL_FAILURES.labels(type(driver_error(error)).__name__).inc()
             raise
 
 
@@ -78,6 +78,13 @@ class _PromptlyClosed(_Connection):
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
         await super().close(timeout=GOODBYE_S if timeout is None else min(timeout, GOODBYE_S))
+
+
+def driver_error(error: Exception) -> BaseException:
+    """What the driver said, where SQLAlchemy wrapped it in words of its own."""
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return error
+    return error.orig.__cause__ or error.orig
 
 
 def create_engine(settings: Settings) -> AsyncEngine:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from app.api.deps import DatabaseDep, SettingsDep
+from app.core.database import driver_error
 
 logger = logging.getLogger("app.health")
 
@@ -29,7 +30,9 @@ async def read_health(settings: SettingsDep, database: DatabaseDep, response: Re
         async with asyncio.timeout(settings.health_deadline_s), database.session() as session:
             await session.execute(text("SELECT 1"))
     except Exception as error:  # noqa: BLE001 - whatever it is, this instance is not healthy
-        logger.warning("health: the database does not answer: %s: %s", type(error).__name__, error)
+        reason = driver_error(error)
+        kind = type(reason).__name__
+        logger.warning("health: the database does not answer: %s: %s", kind, reason)
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-        return Health(status="unavailable", database=type(error).__name__)
+        return Health(status="unavailable", database=kind)
     return Health(status="ok", database="ok")
