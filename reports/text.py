@@ -35,15 +35,36 @@ def first_line(text: str) -> str:
 
 
 def gist(message: str) -> str:
-    """A drill's failure message in one sentence: what was expected, and what was seen instead."""
+    """A drill's failure message in one sentence: what was expected, and what was seen instead.
+
+    Where the runbook's own command was typed in place of another, what came of it is the gist.
+    """
+    text = plain(message)
+    _, typed, session = text.partition("typed as the runbook has it:")
+    if typed and (told := _session_gist(session)):
+        return told
     found = {
         label: match[1].strip()
         for label in ("expected", "last seen")
-        if (match := re.search(rf"^ *{label}:? +(\S.*)$", plain(message), re.MULTILINE))
+        if (match := re.search(rf"^ *{label}:? +(\S.*)$", text, re.MULTILINE))
     }
     if len(found) < 2:
         return first_line(message)
     return f"expected {found['expected']}; saw {found['last seen']}"
+
+
+def _session_gist(session: str) -> str | None:
+    """The last command of a transcript, and the last line that came of it."""
+    lines = [line.strip() for line in session.partition("\nevidence ")[0].splitlines()]
+    starts = [at for at, line in enumerate(lines) if line.startswith("$ ")]
+    if not starts:
+        return None
+    command = lines[starts[-1]].removeprefix("$ ")
+    answer = [line for line in lines[starts[-1] + 1 :] if line]
+    if any("did not end" in line for line in answer):
+        return f"typed as written, `{command}` does not end by itself"
+    words = [line for line in answer if not line.startswith("[exit status")] or answer
+    return f"typed as written, `{command}`: {words[-1] if words else 'no output'}"
 
 
 def shortened(text: str, width: int) -> str:

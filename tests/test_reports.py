@@ -404,3 +404,29 @@ def test_the_gist_of_a_message() -> None:
     message = "3.1: Crashed\nphase      symptom\nexpected   this\nlast seen  that\n           more"
     assert gist(message) == "expected this; saw that"
     assert gist("only one line\nand more") == "only one line"
+
+
+@pytest.mark.parametrize(
+    ("session", "told"),
+    [
+        (
+            "$ docker-compose ps\n           bash: docker-compose: command not found\n"
+            "           [exit status 127]",
+            "typed as written, `docker-compose ps`: bash: docker-compose: command not found",
+        ),
+        (
+            "$ docker exec x bash\n           app$\n           $ ping db\n           64 bytes\n"
+            "           [interrupted: it did not end]\n           [exit status 130]",
+            "typed as written, `ping db` does not end by itself",
+        ),
+        ("$ true", "typed as written, `true`: no output"),
+        ("nothing was typed", "expected `docker compose ps` in this step; saw it has: `x`"),
+    ],
+)
+def test_the_gist_of_a_command_typed_as_the_runbook_has_it(session: str, told: str) -> None:
+    message = (
+        "3.1: Crashed\nphase      step\nexpected   `docker compose ps` in this step\n"
+        f"last seen  it has: `x`\n           typed as the runbook has it:\n           {session}\n"
+        "evidence   journal.jsonl"
+    )
+    assert gist(message) == told
