@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,6 @@ MARKS = {"proven": "✓", "contradicted": "✗", "unproven": "·", "changed": "~
 OUTCOMES = {"passed": "proven", "failed": "contradicted", "interrupted": "changed"}
 
 LONGEST_MOMENT = 400
-
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters["spans"] = lambda text: list(spans(plain(text)))
-_TEMPLATES.filters["plain"] = lambda text: shortened(text, LONGEST_MOMENT)
-
 
 _Pieces = Sequence[tuple[bool, str]]
 """Stretches of a line: whether each is code, and its text."""
@@ -102,10 +92,11 @@ class _Entry:
 
 def render(judgement: Judgement) -> str:
     """The page, as text."""
-    script = _TEMPLATES.get_template("page.js").render()
+    templates = _templates()
+    script = templates.get_template("page.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     run, totals = judgement.run, judgement.totals
-    return _TEMPLATES.get_template("page.html").render(
+    return templates.get_template("page.html").render(
         script_hash=f"sha256-{digest}",
         runbook=judgement.runbook.path.name,
         headline=_headline(judgement),
@@ -125,6 +116,20 @@ def render(judgement: Judgement) -> str:
         entries=_entries(judgement),
         facts=_facts(run),
     )
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["spans"] = lambda text: list(spans(plain(text)))
+    templates.filters["plain"] = lambda text: shortened(text, LONGEST_MOMENT)
+    return templates
 
 
 def _headline(judgement: Judgement) -> str:
