@@ -1,0 +1,1 @@
+"""What the suite costs, as ratios against the bare operations, alternating in one run."""

@@ -1,0 +1,1 @@
+"""The same outage three ways: as a drill, as a bare script, as a Chaos Toolkit experiment."""
