@@ -43,10 +43,15 @@ class Clone:
         )
 
     def made(self, job: str, does: str = 'echo "job: $*"') -> None:
-        """Let everything be in place but for tox and the job, which are made up."""
+        """Let everything be in place, with a made-up tox and a made-up job."""
         self.program("python", 'echo "tox: $*"', self.folder / ".venv/bin")
         shutil.copy(self.folder / "requirements.lock", self.folder / ".venv/made-from.lock")
         self.program("python", does, self.folder / f".tox/{job}/bin")
+        sources = (
+            self.folder / name for name in ("requirements.lock", "pyproject.toml", "tox.ini")
+        )
+        text = "".join(source.read_text() for source in sources)
+        (self.folder / f".tox/{job}/made-from").write_text(text)
 
 
 @pytest.fixture
@@ -54,7 +59,7 @@ def clone(tmp_path: Path) -> Clone:
     made = Clone(tmp_path / "clone", tmp_path / "bin")
     for folder in (made.folder, made.programs):
         folder.mkdir()
-    for name in ("run", "requirements.lock"):
+    for name in ("run", "requirements.lock", "pyproject.toml", "tox.ini"):
         shutil.copy(ROOT / name, made.folder)
     for tool in TOOLS:
         found = shutil.which(tool)
@@ -163,9 +168,24 @@ def test_a_job_takes_the_place_of_the_script_so_that_signals_reach_it(clone: Clo
 def test_an_environment_that_tox_cannot_make_is_shown(clone: Clone) -> None:
     clone.made("drills")
     clone.program("python", "echo 'no such package'; exit 1", clone.folder / ".venv/bin")
-    ended = clone.run("drills")
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "no such package\n"
+    (clone.folder / ".tox/drills/made-from").unlink()
+    for _ in "once", "again":
+        ended = clone.run("drills")
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.endswith("no such package\n")
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "tox.ini", "requirements.lock"])
+def test_an_environment_is_looked_after_when_what_it_is_made_from_changes(
+    clone: Clone, file: str
+) -> None:
+    clone.made("drills")
+    clone.program("python", 'echo "tox: $*" >&2', clone.folder / ".venv/bin")
+    with (clone.folder / file).open("a") as changed:
+        changed.write("# a word more\n")
+    shutil.copy(clone.folder / "requirements.lock", clone.folder / ".venv/made-from.lock")
+    assert "making the environment for drills" in clone.run("drills").stderr
+    assert clone.run("drills").stderr == "", "once"
 
 
 @pytest.mark.parametrize(
