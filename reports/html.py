@@ -61,7 +61,7 @@ class _Line:
     mark: str
     why: str
     platform: str
-    here: bool
+    """Said where it does not go without saying."""
     proofs: Sequence[_Proof]
 
 
@@ -178,7 +178,7 @@ def _failures(judgement: Judgement) -> list[dict[str, Any]]:
     """What did not hold, gravest first: lines, then drills that no line is to blame for."""
     failures: list[dict[str, Any]] = [
         {
-            "id": _id(v.name),
+            "id": _row_id(v, judgement.run),
             "word": v.word,
             "name": v.name,
             "at": v.line.line,
@@ -212,7 +212,7 @@ def _entries(judgement: Judgement) -> list[_Entry]:
         entry = judgement.runbook.entries[one.entry]
         mine = [v for v in judgement.verdicts if v.line.entry == one.entry]
         groups = [
-            (HEADINGS[kind], [_line(v, ids) for v in mine if v.line.kind == kind])
+            (HEADINGS[kind], [_line(v, ids, judgement.run) for v in mine if v.line.kind == kind])
             for kind in KINDS
             if entry.of(kind)
         ]
@@ -232,11 +232,12 @@ def _gravest(one: Tally) -> str:
     return "unproven"
 
 
-def _line(verdict: Verdict, ids: dict[int, str]) -> _Line:
+def _line(verdict: Verdict, ids: dict[int, str], run: Run) -> _Line:
     line = verdict.line
     first, *below = line.parts
+    whose = verdict.platform if len(run.platforms) > 1 else ""
     return _Line(
-        id=_id(line.name),
+        id=_row_id(verdict, run),
         number=line.number,
         at=line.line,
         lead=list(spans(line.lead)),
@@ -245,8 +246,7 @@ def _line(verdict: Verdict, ids: dict[int, str]) -> _Line:
         word=verdict.word,
         mark=MARKS[verdict.word],
         why=verdict.why,
-        platform=verdict.platform,
-        here=verdict.here,
+        platform=whose if verdict.here else f"{verdict.platform} only",
         proofs=[_proof(one, ids[id(one.drill)]) for one in verdict.evidence],
     )
 
@@ -341,6 +341,13 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 def _short(image: object) -> str:
     """An image's digest as Docker's own lists show it."""
     return str(image).removeprefix("sha256:")[:12]
+
+
+def _row_id(verdict: Verdict, run: Run) -> str:
+    """Where drills ran on several platforms a line has a row for each; links lead to the first."""
+    rows = [one for one in run.platforms if one in verdict.line.platforms]
+    first = not rows or rows[0] == verdict.platform
+    return _id(verdict.name) if first else f"{_id(verdict.name)}-{verdict.platform}"
 
 
 def _pairs(named: dict[str, Any]) -> str:

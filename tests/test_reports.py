@@ -307,6 +307,17 @@ def test_the_page_is_whole_and_every_link_leads_somewhere(page: Page) -> None:
         assert str(link["href"]).removeprefix("#") in ids, link
 
 
+def test_drills_on_two_platforms_give_a_line_a_row_for_each(
+    book: Runbook, written: list[Record]
+) -> None:
+    other = [{**r, "platform": "kubernetes"} if "platform" in r else r for r in written]
+    both = Page(html.render(judge(assemble([*written, *other]), book, None)))
+    ids = [attrs["id"] for _, attrs in both.tags if attrs.get("id")]
+    assert len(ids) == len(set(ids))
+    assert {"3.1-step-1", "3.1-step-1-kubernetes", "4.1-symptom-2"} <= set(ids)
+    assert {str(link["href"]).removeprefix("#") for link in both.all("a")} <= set(ids)
+
+
 def test_the_page_loads_nothing(page: Page) -> None:
     for tag, attrs in page.tags:
         assert tag not in ("link", "img", "iframe", "object", "base")
