@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TOOLS = ("cat", "cmp", "cp", "dirname", "env", "id", "mkdir", "rm", "sed", "sh", "touch")
+MADE_FROM = ("requirements.lock", "pyproject.toml", "tox.ini")
 DEADLINE_S = 20
 
 
@@ -59,7 +60,7 @@ def clone(tmp_path: Path) -> Clone:
     made = Clone(tmp_path / "clone", tmp_path / "bin")
     for folder in (made.folder, made.programs):
         folder.mkdir()
-    for name in ("run", "requirements.lock", "pyproject.toml", "tox.ini"):
+    for name in ("run", *MADE_FROM):
         shutil.copy(ROOT / name, made.folder)
     for tool in TOOLS:
         found = shutil.which(tool)
@@ -175,7 +176,7 @@ def test_an_environment_that_tox_cannot_make_is_shown(clone: Clone) -> None:
         assert ended.stderr.endswith("no such package\n")
 
 
-@pytest.mark.parametrize("file", ["pyproject.toml", "tox.ini", "requirements.lock"])
+@pytest.mark.parametrize("file", MADE_FROM)
 def test_an_environment_is_looked_after_when_what_it_is_made_from_changes(
     clone: Clone, file: str
 ) -> None:
