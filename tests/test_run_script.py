@@ -213,11 +213,20 @@ def test_a_changed_lock_brings_tox_up_to_date(clone: Clone) -> None:
     assert clone.run("drills").stderr == "", "once"
 
 
+def test_a_half_made_environment_is_made_anew(clone: Clone) -> None:
+    clone.made("drills")
+    (clone.folder / ".venv/made-from.lock").unlink()
+    clone.program("python3", 'test "$1" != -m || { echo "made: $*"; exit 9; }')
+    ended = clone.run("drills")
+    assert (ended.returncode, ended.stdout) == (9, "made: -m venv --clear .venv\n")
+
+
 def test_uv_is_installed_from_the_locks_own_lines(clone: Clone) -> None:
     clone.made("drills")
     (clone.folder / ".venv/made-from.lock").unlink()
     pip = f'case "$*" in *pip*) cat .venv/uv.txt; cp {clone.programs}/uv .venv/bin/uv ;; esac'
     clone.program("uv", "exit 0")
+    clone.program("pip", "", clone.folder / ".venv/bin")
     clone.program("python", pip, clone.folder / ".venv/bin")
     lines = clone.run("drills").stdout.splitlines()
     assert lines[0].startswith("uv==")
