@@ -16,7 +16,7 @@ def test_general_steps(drill: Drill, stack: Stack) -> None:
 
     drill.step(2, "docker compose ps -a", shows=r"backend .*\(healthy\)")
 
-    drill.step(3, "docker stats --no-stream", shows=stack.db.container_name)
+    drill.step(3, "docker stats", shows=stack.db.container_name, stop_when_shown=True)
 
     drill.step(
         4,
