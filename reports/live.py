@@ -17,7 +17,7 @@ MARKS = {"passed": "✓", "failed": "✗", "unproven": "-", "interrupted": "!"}
 _COLOURS = {"passed": "32", "failed": "31", "unproven": "33", "interrupted": "33"}
 _OVERWRITE = "\r\x1b[2K"
 LEAST_WIDTH = 40
-WIDEST = 110
+WIDEST = 125
 """A drill's times stand no further to the right than this."""
 LOG_WIDTH = 200
 """Where there is no terminal, what was seen may take so much of a line."""
