@@ -15,7 +15,8 @@ async def find_items(
     """A page of the catalogue.
 
     Within a category the cheapest come first, which `ix_items_category_price` serves without
-    sorting; otherwise in catalogue order. `search` finds names that contain it.
+    sorting; otherwise in catalogue order. `search` finds names that contain it, by
+    `ix_items_name_trigrams`.
     """
     query = select(Item).limit(limit).offset(offset)
     if search is not None:

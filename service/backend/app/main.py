@@ -34,7 +34,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="Shop", version="1.0.0", lifespan=lifespan, redirect_slashes=False)
 
     app.include_router(health.router)  # GET /health
-    app.include_router(metrics.router)  # GET /metrics
+    if settings.metrics_enabled:
+        app.include_router(metrics.router)  # GET /metrics
     app.include_router(items.router)  # /items
     app.include_router(orders.router)  # /orders
 

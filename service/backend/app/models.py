@@ -46,7 +46,15 @@ class Item(Base):
     """Something for sale."""
 
     __tablename__ = "items"
-    __table_args__ = (Index("ix_items_category_price", "category", "price_cents", "id"),)
+    __table_args__ = (
+        Index("ix_items_category_price", "category", "price_cents", "id"),
+        Index(
+            "ix_items_name_trigrams",
+            "name",
+            postgresql_using="gin",
+            postgresql_ops={"name": "gin_trgm_ops"},
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
     sku: Mapped[str] = mapped_column(String(32), unique=True)

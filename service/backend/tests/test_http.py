@@ -11,6 +11,7 @@ from support import ORIGIN, FakePayments, assemble, client_of, make_settings
 
 from app.core.database import Database
 from app.core.errors import UNEXPECTED
+from app.main import create_app
 from app.middleware.cors import log_origins
 
 LogLines = Callable[[], list[dict[str, object]]]
@@ -185,3 +186,10 @@ async def test_the_application_starts_and_stops(
     async with app.router.lifespan_context(app) as state:
         assert set(state or {}) == {"settings", "database", "payments"}
     assert any("CORS_ORIGINS is empty" in str(line["message"]) for line in log_lines())
+
+
+async def test_metrics_can_be_switched_off() -> None:
+    app = create_app(make_settings(metrics_enabled=False))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+        assert (await client.get("/metrics")).status_code == httpx.codes.NOT_FOUND

@@ -76,6 +76,7 @@ class Settings(BaseSettings):
 
     gunicorn_workers: Annotated[int, Field(ge=1, le=64)] = 2
     log_level: Annotated[str, Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$")] = "INFO"
+    metrics_enabled: bool = True
 
     # Connections of one worker process; all of them together stay below max_connections.
     db_pool_size: Annotated[int, Field(ge=1, le=100)] = 8

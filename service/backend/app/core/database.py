@@ -137,6 +137,9 @@ async def _connect_once(settings: Settings, deadline_s: float) -> _Connection:
             "application_name": "shop-backend",
             "statement_timeout": f"{settings.db_statement_deadline_s * 1000:.0f}",
             "idle_in_transaction_session_timeout": "10s",
+            # Which index serves a search depends on the words searched for, so a plan made for
+            # any words at all is a bad one.
+            "plan_cache_mode": "force_custom_plan",
         },
     )
 

@@ -77,14 +77,14 @@ def upgrade() -> None:
     op.create_index("uq_items_sku", "items", ["sku"], unique=True)
     op.create_index("ix_items_category_price", "items", ["category", "price_cents", "id"])
     op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-    op.execute("CREATE INDEX ix_items_name_words ON items USING gin (lower(name) gin_trgm_ops)")
+    op.execute("CREATE INDEX ix_items_name_trigrams ON items USING gin (name gin_trgm_ops)")
     op.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     op.execute("ANALYZE items")
 
 
 def downgrade() -> None:
     """Empty the catalogue."""
-    op.execute("DROP INDEX ix_items_name_words")
+    op.execute("DROP INDEX ix_items_name_trigrams")
     op.drop_index("ix_items_category_price", "items")
     op.drop_index("uq_items_sku", "items")
     op.execute("TRUNCATE items, orders")
