@@ -1,0 +1,1 @@
+"""Load on the shop, objectives it is held to, and what becomes of both while things break."""

@@ -1,0 +1,190 @@
+"""``python -m loadtests [SHAPE]``: put load on the shop and hold it to its objectives."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from loadtests import baseline, ceiling, own_stack, shapes, target
+from loadtests.arguments import Options, parse
+from loadtests.generator import GeneratorError, Plan
+from loadtests.objectives import Objectives, ObjectivesError, load
+from loadtests.results import NothingMeasured, Result
+from loadtests.session import PAGE, measure, reread, write_all
+from loadtests.target import TargetError
+from loadtests.told import table
+from loadtests.visits import ENDPOINTS
+
+RUNS = target.ROOT / "reports" / "runs"
+MISSED, USAGE, CANNOT_RUN, INTERRUPTED = 1, 2, 3, 130
+REPRODUCIBLE = 0.10
+
+
+def say(text: str) -> None:
+    """Show a line of progress."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what was asked for; the exit status."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        options = parse(arguments)
+        objectives = load(options.objectives, ENDPOINTS)
+    except ObjectivesError as error:
+        say(str(error))
+        return USAGE
+    try:
+        return _dispatch(options, objectives)
+    except (TargetError, GeneratorError, NothingMeasured, OSError, ValueError) as error:
+        say(f"\nNo load was measured: {error}")
+        return CANNOT_RUN
+    except KeyboardInterrupt:
+        say("\nInterrupted: the generator is stopped, and what was ours is taken down")
+        return INTERRUPTED
+
+
+def _terminated(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt("SIGTERM")
+
+
+def _dispatch(options: Options, objectives: Objectives) -> int:
+    if options.report is not None:
+        return _conclude(reread(options.report), objectives, options.report)
+    directory = options.directory or _unused(RUNS / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-load")
+    if options.baseline is not None:
+        return baseline.run(options, directory, say)
+    with _shop(options) as stack:
+        host = options.host if stack is None else stack.url
+        if options.ceiling:
+            return ceiling.run(host, directory, say)
+        plan = _plan(options, host, directory)
+        status = _knee(plan, objectives, options) if plan.shape == shapes.KNEE else None
+        if status is None:
+            result = _measured(plan, objectives)
+            status = _conclude(result, objectives, directory)
+            if stack is not None:
+                status = max(status, _require_orders(stack, result))
+        return status
+
+
+def _shop(options: Options) -> AbstractContextManager[target.ProductionStack | None]:
+    if options.host:
+        return nullcontext(None)
+    return own_stack.running(own_stack.ready(say), say)
+
+
+def _plan(options: Options, host: str, directory: Path) -> Plan:
+    shape = shapes.SHAPES.get(options.shape)
+    return Plan(
+        host=host,
+        directory=directory,
+        shape=options.shape,
+        users=options.users,
+        duration_s=options.duration_s or (shape.duration_s if shape else 0.0),
+        pace_per_s=options.pace_per_s,
+        model=options.model,
+        seed=options.seed,
+        processes=options.processes,
+        objectives=options.objectives,
+        web_port=options.web_port,
+    )
+
+
+def _measured(plan: Plan, objectives: Objectives) -> Result:
+    """Run a plan; if it is interrupted, keep and show what was measured until then."""
+    say(f"Load: {plan.shape}, {plan.users} users at {plan.pace_per_s:g}/s each, on {plan.host}")
+    if plan.web_port is not None:
+        say(f"Load: Locust's own page is http://127.0.0.1:{plan.web_port} (Ctrl-C ends it)")
+    try:
+        return measure(plan, say)
+    except KeyboardInterrupt:
+        try:
+            _conclude(reread(plan.directory), objectives, plan.directory)
+        except NothingMeasured:
+            say("Nothing had been measured yet")
+        raise
+
+
+def _conclude(result: Result, objectives: Objectives, directory: Path) -> int:
+    verdicts = write_all(result, objectives, directory)
+    say("\n" + table(result))
+    for warning in result.warnings:
+        say(f"note: {warning}")
+    for loss in result.losses:
+        say(f"LOST: {loss}")
+    if result.tried:  # its steps broke the objectives on purpose
+        say(f"\npage: {_shown(directory / PAGE)}")
+        return MISSED if result.losses or result.knee is None else 0
+    missed = [one for one in verdicts if not one.held]
+    for one in missed:
+        say(f"MISSED: {one.told}")
+    if not missed:
+        say(f"All {len(verdicts)} objectives held.")
+    say(f"\npage: {_shown(directory / PAGE)}  (CSV, JSON and JUnit beside it)")
+    return MISSED if missed or result.losses else 0
+
+
+def _knee(plan: Plan, objectives: Objectives, options: Options) -> int:
+    """Search for the knee, as often as asked; how far the searches agree."""
+    knees: list[float] = []
+    status = 0
+    for number in range(1, options.times + 1):
+        directory = plan.directory if options.times == 1 else plan.directory / f"{number}"
+        result = _measured(Plan(**{**vars(plan), "directory": directory}), objectives)
+        status = max(status, _conclude(result, objectives, directory))
+        say(_knee_told(result))
+        if result.knee is not None:
+            knees.append(result.knee.asked_per_s)
+    if len(knees) > 1:
+        apart = max(knees) / min(knees) - 1
+        found = ", ".join(f"{one:.0f}" for one in knees)
+        say(f"knee of {len(knees)} searches: {found} requests/s, {apart:.1%} apart")
+        status = max(status, int(apart > REPRODUCIBLE))
+    return status
+
+
+def _knee_told(result: Result) -> str:
+    knee = result.knee
+    if knee is None:
+        return "knee: not even the lowest rate held the objectives"
+    told = f"knee: {knee.asked_per_s:.0f} requests/s is the last rate that held"
+    if all(one.held for one in result.tried):
+        told += ", and the highest that was tried: ask for more --users"
+    return told
+
+
+def _require_orders(stack: target.ProductionStack, result: Result) -> int:
+    """Every order that was acknowledged is in the database, paid."""
+    acknowledged = sum(cell.served for (_, name), cell in result.cells.items() if name == "order")
+    kept = int(
+        stack.sql(
+            "SELECT count(*) FROM orders WHERE idempotency_key LIKE 'load-%' AND status = 'paid'"
+        )
+    )
+    if kept < acknowledged:
+        say(f"LOST: of {acknowledged} acknowledged orders, the database has {kept}")
+        return MISSED
+    say(f"All {acknowledged} acknowledged orders are in the database.")
+    return 0
+
+
+def _shown(path: Path) -> Path:
+    whole, here = path.resolve(), Path.cwd()
+    return whole.relative_to(here) if whole.is_relative_to(here) else whole
+
+
+def _unused(directory: Path) -> Path:
+    number, candidate = 1, directory
+    while candidate.exists():
+        number += 1
+        candidate = directory.with_name(f"{directory.name}-{number}")
+    return candidate
+
+
+if __name__ == "__main__":
+    sys.exit(main())

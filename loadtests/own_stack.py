@@ -1,0 +1,45 @@
+"""The project's own production stack for the length of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fixtures import images, machine, reaper
+from loadtests.target import ROOT, ProductionStack, TargetError
+
+IMAGES = ("postgres", "nginx", "python")
+
+
+def ready(say: Callable[[str], None]) -> dict[str, str]:
+    """Make the machine able and choose images; the variables that name them. Raises TargetError."""
+    try:
+        engine = machine.make_ready(say)
+        os.environ.setdefault("DOCKER_HOST", engine.endpoint)
+        for name in reaper.sweep():
+            say(f"Removed {name}, left by a run that was killed")
+        return images.environment(images.choose(IMAGES, say))
+    except (machine.MachineNotReady, images.ImageError) as error:
+        raise TargetError(str(error)) from error
+
+
+@contextmanager
+def running(
+    environment: dict[str, str],
+    say: Callable[[str], None],
+    *,
+    tree: Path = ROOT,
+    tag: str = "current",
+) -> Iterator[ProductionStack]:
+    """A stack that is up while inside, and gone after. Raises TargetError."""
+    stack = ProductionStack(environment, tree, tag)
+    say(f"Stack: building and starting {tag} as in production …")
+    try:
+        stack.up()
+        say(f"Stack: {stack.url} (nginx), {stack.backend_url} (backend)")
+        yield stack
+    finally:
+        say(f"Stack: taking {tag} down …")
+        stack.down()

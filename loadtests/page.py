@@ -1,0 +1,122 @@
+"""A load run as one self-contained page: its verdict, its objectives, and plots over time.
+
+Made by Jinja with escaping always on; a Content Security Policy says that nothing in it may load
+or run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from loadtests.budget import Spent
+from loadtests.measures import ALL, Measured
+from loadtests.objectives import Verdict
+from loadtests.plot import Plot, over_time
+from loadtests.results import Result
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+NAMES = {ALL: "all requests", "order_status": "order status"}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One endpoint's drawings."""
+
+    name: str
+    plots: tuple[Plot, ...]
+
+
+def millis(value: float | None) -> str:
+    """A latency for people."""
+    if value is None:
+        return "-"
+    if value < 9.95:
+        return f"{value:.1f} ms"
+    return f"{value:.0f} ms" if value < 999.5 else f"{value / 1000:.1f} s"
+
+
+TEMPLATES.filters["millis"] = millis
+TEMPLATES.filters["named"] = lambda name: NAMES.get(name, name)
+
+
+def plots(
+    series: Sequence[Measured],
+    marks: Sequence[tuple[float, str, str]] = (),
+    shade: tuple[float, float] | None = None,
+) -> tuple[Plot, ...]:
+    """Latency, rate, and errors where there are any, a value a second each."""
+    latency = over_time(
+        "latency",
+        "ms",
+        [(f"p{p}", f"p{p}", [one.p_ms(p) for one in series]) for p in (50, 95, 99)],
+        logarithmic=True,
+        marks=marks,
+        shade=shade,
+    )
+    rate = over_time(
+        "rate",
+        "requests/s",
+        [
+            ("asked", "asked", [one.asked for one in series]),
+            ("served", "served", [float(one.served) for one in series]),
+            ("failed", "failed", [float(one.failed) if one.failed else None for one in series]),
+        ],
+        marks=marks,
+        shade=shade,
+    )
+    return latency, rate
+
+
+def render(result: Result, verdicts: Sequence[Verdict], cost: Spent) -> str:
+    """The page, as text."""
+    shade = (0.0, float(result.judged.start - result.first)) if result.judged else None
+    names = (ALL, *result.endpoints)
+    measured = result.measured()
+    return TEMPLATES.get_template("load.html").render(
+        headline=_headline(result, verdicts),
+        when=_when(result.started.at),
+        run=result.started,
+        seconds=len(result.seconds),
+        warm_up=len(result.seconds) - len(result.judged),
+        verdicts=verdicts,
+        missed=[one for one in verdicts if not one.held],
+        measured=[(name, measured[name]) for name in names],
+        sections=[Section(name, plots(result.by_second(name), (), shade)) for name in names],
+        knee=result.knee,
+        tried=result.tried,
+        losses=result.losses,
+        warnings=result.warnings,
+        cost=cost,
+        generator=f"{result.generator_share:.0%} of {result.cpus} processors",
+        errors=measured[ALL].errors.most_common(12),
+    )
+
+
+def _headline(result: Result, verdicts: Sequence[Verdict]) -> str:
+    missed = sum(not one.held for one in verdicts)
+    if result.losses:
+        return "A worker was lost: the figures are of what remained"
+    if result.tried:
+        knee = result.knee
+        if knee is None:
+            return "No rate that was tried held the objectives"
+        return f"The objectives hold up to {knee.asked_per_s:.0f} requests/s"
+    if missed:
+        noun = "objective was" if missed == 1 else "objectives were"
+        return f"{missed} of {len(verdicts)} {noun} missed"
+    return f"All {len(verdicts)} objectives held"
+
+
+def _when(at: float) -> str:
+    return datetime.fromtimestamp(at, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
