@@ -1,0 +1,144 @@
+"""The one loop that waits, on a clock that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures.polling import Action, Look, NeverSeen, absent, until, what
+from tests.fake_clock import FakeClock
+
+
+def appearing(clock: FakeClock, at_s: float, takes_s: float = 0.0) -> Callable[[], str]:
+    """A look that succeeds from a moment on, and takes a while."""
+
+    def look() -> str:
+        began_s = clock.now()
+        clock.pass_(takes_s)
+        if began_s < at_s:  # no assert: pytest would add to its words
+            raise AssertionError(f"not yet, at {began_s}")
+        return f"seen, at {began_s}"
+
+    return look
+
+
+def test_what_is_there_is_seen_at_once_and_nobody_waits() -> None:
+    clock = FakeClock()
+    seen = until(appearing(clock, 0.0), 10.0, clock=clock)
+    assert (seen.saw, seen.after_s, seen.looks) == ("seen, at 0.0", 0.0, 1)
+    assert clock.waits == []
+
+
+def test_it_looks_once_even_with_no_time_at_all() -> None:
+    clock = FakeClock()
+    assert until(appearing(clock, 0.0), 0.0, clock=clock).looks == 1
+    with pytest.raises(NeverSeen) as caught:
+        until(appearing(clock, 1.0), 0.0, clock=clock)
+    assert caught.value.looks == 1
+    assert clock.waits == []
+
+
+def test_what_appears_is_seen_within_one_pause() -> None:
+    clock = FakeClock()
+    seen = until(appearing(clock, 0.73), 10.0, every_s=0.2, clock=clock)
+    assert 0.73 <= seen.after_s <= 0.73 + 0.2
+
+
+def test_never_seen_says_what_was_there_instead_and_for_how_long() -> None:
+    clock = FakeClock()
+    with pytest.raises(NeverSeen) as caught:
+        until(appearing(clock, 99.0), 1.0, every_s=0.5, clock=clock)
+    assert caught.value.last == "not yet, at 1.0"
+    assert caught.value.waited_s == 1.0
+    assert caught.value.looks == 3
+    assert str(caught.value) == "not seen in 1.0 s (3 looks); last seen: not yet, at 1.0"
+
+
+def test_what_appears_at_the_deadline_itself_is_seen() -> None:
+    clock = FakeClock()
+    assert until(appearing(clock, 1.0), 1.0, every_s=0.3, clock=clock).after_s == 1.0
+
+
+def test_a_silent_assertion_still_says_something() -> None:
+    def silent() -> str:
+        raise AssertionError
+
+    with pytest.raises(NeverSeen, match="last seen: nothing was said"):
+        until(silent, 0.0, clock=FakeClock())
+
+
+@pytest.mark.parametrize("broken", [KeyError("id"), ValueError("no JSON"), KeyboardInterrupt()])
+def test_a_broken_detector_is_no_absent_symptom(broken: BaseException) -> None:
+    def look() -> str:
+        raise broken
+
+    clock = FakeClock()
+    with pytest.raises(type(broken)):
+        until(look, 10.0, clock=clock)
+    assert clock.waits == []
+
+
+SECONDS = st.floats(min_value=0.0, max_value=60.0, allow_nan=False)
+# a look that took no time, every few microseconds of a minute, is a test of patience alone
+PAUSES = st.floats(min_value=0.01, max_value=5.0, allow_nan=False)
+
+
+@given(at_s=SECONDS, takes_s=SECONDS, deadline_s=SECONDS, every_s=PAUSES)
+def test_waiting_keeps_its_promises(
+    at_s: float, takes_s: float, deadline_s: float, every_s: float
+) -> None:
+    """Whatever the times: seen in time or an error in time, and nobody waits past the deadline."""
+    clock = FakeClock()
+    slack_s = 1e-6
+    try:
+        seen = until(appearing(clock, at_s, takes_s), deadline_s, every_s=every_s, clock=clock)
+    except NeverSeen as never:
+        # the last look began no later than the deadline, and so before the thing appeared
+        assert clock.now() - takes_s < at_s + slack_s
+        assert deadline_s <= never.waited_s <= deadline_s + takes_s + slack_s
+        assert never.waited_s == pytest.approx(clock.now())
+        assert never.looks == len(clock.waits) + 1
+    else:
+        assert seen.after_s == pytest.approx(clock.now())
+        assert seen.after_s <= deadline_s + takes_s + slack_s
+        assert seen.looks == len(clock.waits) + 1
+    assert sum(clock.waits) <= deadline_s + slack_s
+    assert all(pause <= every_s for pause in clock.waits)
+
+
+def test_absent_turns_a_look_around() -> None:
+    clock = FakeClock()
+    gone = absent(appearing(clock, 5.0))
+    assert gone() == "gone: not yet, at 0.0"
+    clock.pass_(5.0)
+    with pytest.raises(AssertionError, match=r"still seen: seen, at 5\.0"):
+        gone()
+
+
+def test_absent_is_not_fooled_by_a_broken_detector() -> None:
+    def look() -> str:
+        raise LookupError("no such container")
+
+    with pytest.raises(LookupError):
+        absent(look)()
+
+
+def test_looks_and_actions_say_in_words_what_they_are() -> None:
+    def documented() -> str:
+        """The queue is empty.
+
+        And more, for whoever wants to know.
+        """
+        return ""
+
+    def plain() -> str:
+        return ""
+
+    assert what(Look("the door is open", plain)) == "the door is open"
+    assert what(Action("open the door", plain)) == "open the door"
+    assert what(absent(Look("the door is open", plain))) == "no longer: the door is open"
+    assert what(documented) == "The queue is empty."
+    assert what(plain) == "plain"
