@@ -11,7 +11,7 @@ from fixtures.run import DEFAULT_RUNBOOK, RUN
 from fixtures.stack import ROOT
 from reports import live, render, verdicts
 
-pytest_plugins = ("fixtures.plugin",)
+pytest_plugins = ("fixtures.plugin", "loadtests.plugin")
 LOCK = ROOT / "runbook.lock"
 
 

@@ -104,9 +104,13 @@ class Generator:
     _log: list[int] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start Locust. Raises OSError where that cannot be done."""
+        """Start Locust. Raises OSError or GeneratorError where that cannot be done."""
         self.plan.directory.mkdir(parents=True, exist_ok=True)
-        self.plan.stream.touch()
+        try:
+            self.plan.stream.touch(exist_ok=False)
+        except FileExistsError:
+            told = f"{self.plan.directory} holds a run already; two would be taken for one"
+            raise GeneratorError(told) from None
         reading, self._lifeline = os.pipe()
         with self.plan.log.open("ab") as log:
             self._process = subprocess.Popen(
