@@ -148,6 +148,8 @@ def _objective(path: Path, endpoint: str, measure: str, limit: object) -> Object
 def _budget(path: Path, table: object) -> Budget:
     if not isinstance(table, dict) or not set(table) <= {"availability", "days", "slow_ms"}:
         raise ObjectivesError(f"{path}: [budget] takes availability, days and slow_ms")
+    if not all(type(value) in (int, float) for value in table.values()):
+        raise ObjectivesError(f"{path}: [budget] holds something that is no number")
     budget = Budget(**table)
     if not (0 < budget.availability < 1 and budget.days > 0 and budget.slow_ms > 0):
         raise ObjectivesError(f"{path}: [budget] needs an availability between 0 and 1")

@@ -121,8 +121,8 @@ def numbered(fields: dict[str, Any]) -> Counted:
 
 def parse(text: str) -> Row:
     """One line. Raises ValueError where it is none of ours."""
-    fields: dict[str, Any] = json.loads(text)
-    kind = _KINDS.get(fields.pop("row", ""))
+    fields = json.loads(text)
+    kind = _KINDS.get(fields.pop("row", "")) if isinstance(fields, dict) else None
     if kind is None:
         raise ValueError(f"no row of a load run: {text[:80]}")
     try:
