@@ -25,7 +25,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         log_origins(settings.cors_origins)
-        POOL_CAPACITY.set(settings.db_pool_size + settings.db_pool_overflow)
+        POOL_CAPACITY.set(settings.db_pool_size)
         database = Database(create_engine(settings))
         async with create_payments_client(settings) as payments:
             yield State(settings=settings, database=database, payments=payments)

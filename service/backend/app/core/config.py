@@ -79,8 +79,7 @@ class Settings(BaseSettings):
     metrics_enabled: bool = True
 
     # Connections of one worker process; all of them together stay below max_connections.
-    db_pool_size: Annotated[int, Field(ge=1, le=100)] = 8
-    db_pool_overflow: Annotated[int, Field(ge=0, le=100)] = 4
+    db_pool_size: Annotated[int, Field(ge=1, le=100)] = 12
     # Short, so that a request never queues for long behind a database that is not there.
     db_pool_wait_s: Annotated[float, Field(gt=0, le=30)] = 1.0
     db_connect_deadline_s: Annotated[float, Field(ge=1, le=30)] = 1.75

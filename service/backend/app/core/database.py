@@ -100,7 +100,8 @@ def create_engine(settings: Settings) -> AsyncEngine:
         # round trips less, and nothing to roll back on a connection that has just died.
         isolation_level="AUTOCOMMIT",
         pool_size=settings.db_pool_size,
-        max_overflow=settings.db_pool_overflow,
+        # None beyond the pool: under load they would be opened and closed for every request.
+        max_overflow=0,
         pool_timeout=settings.db_pool_wait_s,
         # the last connection returned is the first one reused, so idle ones can be told apart
         pool_use_lifo=True,
