@@ -7,8 +7,8 @@ from fixtures.faults import network
 from fixtures.stack import Stack
 from fixtures.symptoms import database, http
 
-PATH = "/items?category=books&limit=20"
-QUERY = "SELECT * FROM items WHERE category = 'books' ORDER BY price_cents LIMIT 20"
+PATH = "/items?category=lamps&limit=20"
+QUERY = "SELECT * FROM items WHERE category = 'lamps' ORDER BY price_cents LIMIT 20"
 
 
 @drills("2.3", cause=3)

@@ -12,8 +12,8 @@ from fixtures.symptoms import database as asks
 from fixtures.symptoms import http, logs
 
 INDEX = "ix_items_category_price"
-PATH = "/items?category=books&limit=20"
-QUERY = "SELECT * FROM items WHERE category = 'books' ORDER BY price_cents LIMIT 20"
+PATH = "/items?category=lamps&limit=20"
+QUERY = "SELECT * FROM items WHERE category = 'lamps' ORDER BY price_cents LIMIT 20"
 
 
 @drills("3.2", cause=1)

@@ -41,7 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
     shop: TinyShop
 
     def do_GET(self) -> None:
-        self._serve({"items": []}, 200)
+        self._serve({"items": [{"id": 1}]}, 200)
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))

@@ -20,7 +20,7 @@ import httpx
 from benchmarks.database_down.outage import DEADLINE_S, EVERY_S, READ, UNREACHABLE, names
 from benchmarks.stage import Stage
 
-CATEGORY = "/items?category=books&limit=20"
+CATEGORY = "/items?category=lamps&limit=20"
 
 
 class Bare:
