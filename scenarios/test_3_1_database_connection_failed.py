@@ -27,6 +27,7 @@ def test_database_container_crashed(drill: Drill, stack: Stack) -> None:
 
     drill.symptom(1, logs.mention(stack.backend, UNREACHABLE))
     drill.symptom(2, see.unhealthy(stack.db))
+    drill.alert("DatabaseDown")
 
     drill.step(1, "docker compose ps -a db", shows=r"Exited \(137\)")
     drill.step(1, "docker compose logs db", shows="database system is ready to accept connections")
