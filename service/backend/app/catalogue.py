@@ -1,8 +1,10 @@
-"""Queries on items."""
+"""Queries on items. Each is built once; a request brings only its parameters."""
 
+import re
 from collections.abc import Sequence
+from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ItemNotFound
@@ -18,14 +20,13 @@ async def find_items(
     sorting; otherwise in catalogue order. `search` finds names that contain it, by
     `ix_items_name_trigrams`.
     """
-    query = select(Item).limit(limit).offset(offset)
+    query = _listing(by_category=category is not None, by_name=search is not None)
+    parameters: dict[str, object] = {"limit": limit, "offset": offset}
+    if category is not None:
+        parameters["category"] = category
     if search is not None:
-        query = query.where(Item.name.icontains(search, autoescape=True))
-    if category is None:
-        query = query.order_by(Item.id)
-    else:
-        query = query.where(Item.category == category).order_by(Item.price_cents, Item.id)
-    return (await session.scalars(query)).all()
+        parameters["search"] = re.sub(r"[%_/]", r"/\g<0>", search)
+    return (await session.scalars(query, parameters)).all()
 
 
 async def get_item(session: AsyncSession, item_id: int) -> Item:
@@ -34,3 +35,14 @@ async def get_item(session: AsyncSession, item_id: int) -> Item:
     if item is None:
         raise ItemNotFound(item_id)
     return item
+
+
+@cache
+def _listing(*, by_category: bool, by_name: bool) -> Select[Item]:
+    query = select(Item).limit(bindparam("limit")).offset(bindparam("offset"))
+    if by_name:
+        query = query.where(Item.name.icontains(bindparam("search"), escape="/"))
+    if by_category:
+        query = query.where(Item.category == bindparam("category"))
+        return query.order_by(Item.price_cents, Item.id)
+    return query.order_by(Item.id)

@@ -8,15 +8,41 @@ connection is held while the payments service is being waited for.
 
 from typing import NamedTuple
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import Integer, String, bindparam, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database import Database
 from app.core.errors import IdempotencyKeyReused, ItemNotFound, OrderNotFound
-from app.models import Item, Order, OrderStatus
+from app.models import Base, Item, Order, OrderStatus
 from app.payments import PaymentsClient
 from app.schemas import OrderIn
+
+# Statements are built once; a request brings only its parameters.
+_orders = Base.metadata.tables["orders"]
+_quantity = bindparam("quantity", type_=Integer)
+# At the item's present price, and nothing where there is no such item.
+_INSERT = select(Order).from_statement(
+    insert(_orders)
+    .from_select(
+        ["idempotency_key", "item_id", "quantity", "total_cents", "status"],
+        select(
+            bindparam("key", type_=String),
+            Item.id,
+            _quantity,
+            Item.price_cents * _quantity,
+            literal(OrderStatus.PENDING.value),
+        ).where(Item.id == bindparam("item")),
+    )
+    .returning(*_orders.columns)
+)
+_BY_KEY = select(Order).where(Order.idempotency_key == bindparam("key"))
+_MARK_PAID = select(Order).from_statement(
+    update(_orders)
+    .where(_orders.c.id == bindparam("order"))
+    .values(status=OrderStatus.PAID.value, payment_reference=bindparam("reference"))
+    .returning(*_orders.columns)
+)
 
 
 class PlacedOrder(NamedTuple):
@@ -52,7 +78,8 @@ async def get_order(session: AsyncSession, order_id: int) -> Order:
 
 async def _record(session: AsyncSession, key: str, wanted: OrderIn) -> PlacedOrder:
     try:
-        order = await _insert(session, key, wanted)
+        parameters = {"key": key, "item": wanted.item_id, "quantity": wanted.quantity}
+        order = await session.scalar(_INSERT, parameters)
     except IntegrityError:
         # Another request with this key was first. The unique key decides, not a look
         # beforehand, so that two at the same moment cannot both win.
@@ -60,7 +87,7 @@ async def _record(session: AsyncSession, key: str, wanted: OrderIn) -> PlacedOrd
         order = None
     if order is not None:
         return PlacedOrder(order, created=True)
-    existing = await session.scalar(select(Order).where(Order.idempotency_key == key))
+    existing = await session.scalar(_BY_KEY, {"key": key})
     if existing is None:
         raise ItemNotFound(wanted.item_id)
     if (existing.item_id, existing.quantity) != (wanted.item_id, wanted.quantity):
@@ -68,27 +95,9 @@ async def _record(session: AsyncSession, key: str, wanted: OrderIn) -> PlacedOrd
     return PlacedOrder(existing, created=False)
 
 
-async def _insert(session: AsyncSession, key: str, wanted: OrderIn) -> Order | None:
-    """Record the order at the item's present price; None where there is no such item."""
-    priced = select(
-        literal(key),
-        Item.id,
-        literal(wanted.quantity),
-        Item.price_cents * wanted.quantity,
-        literal(OrderStatus.PENDING.value),
-    ).where(Item.id == wanted.item_id)
-    columns = ["idempotency_key", "item_id", "quantity", "total_cents", "status"]
-    return await session.scalar(insert(Order).from_select(columns, priced).returning(Order))
-
-
 async def _mark_paid(session: AsyncSession, order_id: int, reference: str) -> Order:
-    paid = (
-        update(Order)
-        .where(Order.id == order_id)
-        .values(status=OrderStatus.PAID.value, payment_reference=reference)
-        .returning(Order)
-    )
-    order = await session.scalar(paid)
+    parameters = {"order": order_id, "reference": reference}
+    order: Order | None = await session.scalar(_MARK_PAID, parameters)
     if order is None:
         raise OrderNotFound(order_id)
     return order
