@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from loadtests import stream
+from loadtests import ports, stream
 from loadtests.stream import Row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,7 +83,9 @@ class Plan:
         if self.objectives is not None:
             told["--objectives"] = self.objectives
         if self.processes:
-            told["--processes"] = self.processes
+            (port,) = ports.free(1)
+            told |= {"--processes": self.processes, "--master-bind-host": "127.0.0.1"}
+            told |= {"--master-bind-port": port, "--master-port": port}
         if self.web_port is not None:
             told |= {"--web-host": "127.0.0.1", "--web-port": self.web_port}
         flags = ["--hold"] if self.hold else []

@@ -12,7 +12,7 @@ import signal
 import time
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import gevent
 from locust import LoadTestShape, events, runners
@@ -28,7 +28,7 @@ from loadtests.trial import Trial
 logger = logging.getLogger(__name__)
 
 FLUSH_S = 0.5
-SPAWNED_PER_S = 10_000  # a shape is followed at once
+SPAWNED_PER_S = 100  # by each worker; more, and Locust warns of trouble
 CANNOT_BEGIN = 3
 START_SHARE = 20  # the search for the knee begins at a twentieth of the most it may ask
 
@@ -50,8 +50,8 @@ def _options(parser: ArgumentParser) -> None:
     group.add_argument("--hold", action="store_true")
     group.add_argument("--step-s", type=float, default=6.0)
     group.add_argument("--only", choices=visits.ENDPOINTS)
-    group.add_argument("--objectives", type=Path, default=objectives.DEFAULT)
-    group.add_argument("--stream", type=Path, default=Path("load.jsonl"))
+    group.add_argument("--objectives", default=str(objectives.DEFAULT))
+    group.add_argument("--stream", default="load.jsonl")
     group.add_argument("--lifeline", type=int, default=-1)
 
 
@@ -63,7 +63,7 @@ class _Follow(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
         """How many users from now on; None when the run is over."""
         wanted = TELLER.users(self.get_run_time())
-        return None if wanted is None else (wanted, SPAWNED_PER_S)
+        return None if wanted is None else (wanted, SPAWNED_PER_S * TELLER.workers())
 
 
 class _Teller:
@@ -81,13 +81,15 @@ class _Teller:
 
     def begin(self, environment: Environment) -> None:
         self.environment, self.options = environment, environment.parsed_options
+        self.recorder = Recorder()  # in each process its own, and its own processor time
         if self.options.shape == shapes.KNEE:
             most = self.options.customers
             search = knee.Search(max(1, most // START_SHARE), most)
-            limits = objectives.load(self.options.objectives, visits.ENDPOINTS)
+            limits = objectives.load(Path(self.options.objectives), visits.ENDPOINTS)
             self.trial = Trial(search, limits, self.options.pace_per_s, self.options.step_s)
         if self.tells:
-            self._file = self.options.stream.open("a", encoding="utf-8")
+            path = Path(self.options.stream)
+            self._file = path.open("a", encoding="utf-8")  # noqa: SIM115 - for the whole run
             gevent.spawn(self._tell_for_ever)
 
     @property
@@ -124,7 +126,7 @@ class _Teller:
                 options.duration_s,
                 options.pace_per_s,
                 self._model(),
-                self._workers(),
+                self.workers(),
                 options.seed,
                 {options.only: 1.0} if options.only else visits.SHARES,
             )
@@ -132,7 +134,7 @@ class _Teller:
 
     def stopping(self) -> None:
         """From now on nothing is asked any more; answers are still on their way."""
-        self._write(Level(time.time(), 0, 0.0, self._workers()))
+        self._write(Level(time.time(), 0, 0.0, self.workers()))
 
     def ended(self) -> None:
         if not self._ended and self.tells:
@@ -167,7 +169,7 @@ class _Teller:
                 self.trial.count(row)
 
     def _tell_level(self, wanted: int) -> None:
-        level = (wanted, self._workers())
+        level = (wanted, self.workers())
         if level != self._level:
             self._level = level
             asked_per_s = wanted * self.options.pace_per_s
@@ -179,15 +181,16 @@ class _Teller:
             return
         missing = {node.id for node in runner.clients.values() if node.state == STATE_MISSING}
         for who in sorted(missing - self._lost):
-            self._write(WorkerLost(time.time(), who, self._workers()))
+            self._write(WorkerLost(time.time(), who, self.workers()))
         self._lost |= missing
 
     def _model(self) -> str:
         return str(getattr(self.environment.user_classes[0], "model", "open"))
 
-    def _workers(self) -> int:
+    def workers(self) -> int:
+        """How many processes send requests now; at least one."""
         runner = self.environment.runner
-        return int(runner.worker_count) if isinstance(runner, MasterRunner) else 1
+        return max(1, int(runner.worker_count)) if isinstance(runner, MasterRunner) else 1
 
     def _write(self, row: Any) -> None:
         if self._file is not None:
@@ -202,9 +205,6 @@ def _begin(environment: Environment, **_: Any) -> None:
     options: Any = environment.parsed_options
     if options.lifeline >= 0:
         gevent.spawn(_die_with, options.lifeline)
-    users.Customer.pace_per_s = options.pace_per_s
-    if options.only:
-        users.do_only(options.only)
     TELLER.begin(environment)
 
 
@@ -216,8 +216,12 @@ def _die_with(lifeline: int) -> None:
 
 @events.test_start.add_listener
 def _learn(environment: Environment, **_: Any) -> None:
-    runner, options = environment.runner, TELLER.options
+    # a worker has its master's options only now
+    runner, options = environment.runner, cast("Any", environment.parsed_options)
     index = runner.worker_index if isinstance(runner, WorkerRunner) else 0
+    users.Customer.pace_per_s = options.pace_per_s
+    if options.only:
+        users.do_only(options.only)
     users.Customer.seed = options.seed + index
     if TELLER.tells:
         TELLER.started()

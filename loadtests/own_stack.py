@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fixtures import images, machine, reaper
+from fixtures import images, machine
 from loadtests.target import ROOT, ProductionStack, TargetError
 
 IMAGES = ("postgres", "nginx", "python")
@@ -18,8 +18,6 @@ def ready(say: Callable[[str], None]) -> dict[str, str]:
     try:
         engine = machine.make_ready(say)
         os.environ.setdefault("DOCKER_HOST", engine.endpoint)
-        for name in reaper.sweep():
-            say(f"Removed {name}, left by a run that was killed")
         return images.environment(images.choose(IMAGES, say))
     except (machine.MachineNotReady, images.ImageError) as error:
         raise TargetError(str(error)) from error

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fixtures import reaper
+from loadtests import ports
 
 ROOT = Path(__file__).resolve().parent.parent
 PORTS = ("HTTP_PORT", "HTTPS_PORT", "BACKEND_PORT")
@@ -52,18 +53,6 @@ def checked(host: str, *, may_harm: bool) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now, each another."""
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in held]
-    finally:
-        for one in held:
-            one.close()
-
-
 @dataclass
 class ProductionStack:
     """The stack of one version of ``service/``, as production would run it."""
@@ -88,7 +77,7 @@ class ProductionStack:
 
     def up(self) -> None:
         """Build and start it, and wait until it is healthy. Raises TargetError."""
-        free = free_ports(len(PORTS))
+        free = ports.free(len(PORTS))
         self.ports = {
             name: int(os.environ.get(name, port)) for name, port in zip(PORTS, free, strict=True)
         }
