@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     # Connections of one worker process; all of them together stay below max_connections.
     db_pool_size: Annotated[int, Field(ge=1, le=100)] = 12
     # Short, so that a request never queues for long behind a database that is not there.
-    db_pool_wait_s: Annotated[float, Field(gt=0, le=30)] = 1.0
+    db_pool_wait_s: Annotated[float, Field(gt=0, le=30)] = 2.0
     db_connect_deadline_s: Annotated[float, Field(ge=1, le=30)] = 1.75
     db_ping_deadline_s: Annotated[float, Field(gt=0, le=30)] = 0.5
     db_statement_deadline_s: Annotated[float, Field(gt=0, le=300)] = 3.0
