@@ -89,7 +89,7 @@ class _Teller:
             self.trial = Trial(search, limits, self.options.pace_per_s, self.options.step_s)
         if self.tells:
             path = Path(self.options.stream)
-            self._file = path.open("a", encoding="utf-8")  # noqa: SIM115 - for the whole run
+            self._file = path.open("a", encoding="utf-8")
             gevent.spawn(self._tell_for_ever)
 
     @property

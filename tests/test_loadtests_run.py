@@ -132,6 +132,7 @@ def test_a_run_leaves_a_gate_a_page_and_results(
     assert again == 0, said_again
 
 
+@pytest.mark.slow
 def test_a_missed_objective_is_named_and_exits_1(shop: FakeShop, tmp_path: Path) -> None:
     shop.status = 503
     into = tmp_path / "run"
@@ -142,6 +143,7 @@ def test_a_missed_objective_is_named_and_exits_1(shop: FakeShop, tmp_path: Path)
     assert ET.parse(into / "junit.xml").getroot()[0].get("failures") != "0"  # noqa: S314
 
 
+@pytest.mark.slow
 def test_a_stall_is_felt_by_every_request_that_was_due_in_it(
     shop: FakeShop, tmp_path: Path
 ) -> None:
@@ -164,6 +166,7 @@ def test_a_stall_is_felt_by_every_request_that_was_due_in_it(
     assert all(one.answered == pytest.approx(20, abs=3) for one in slow)
 
 
+@pytest.mark.slow
 def test_nothing_outlives_a_run_that_is_killed(shop: FakeShop, tmp_path: Path) -> None:
     into = tmp_path / "run"
     arguments = ("--users", "2", "--processes", "2")
@@ -174,6 +177,7 @@ def test_nothing_outlives_a_run_that_is_killed(shop: FakeShop, tmp_path: Path) -
     until(gone(below), 10.0)
 
 
+@pytest.mark.slow
 def test_sigterm_keeps_what_was_measured(shop: FakeShop, tmp_path: Path) -> None:
     into = tmp_path / "run"
     with ended(start("--host", shop.url, "--users", "2", "--directory", into)) as process:
@@ -187,6 +191,7 @@ def test_sigterm_keeps_what_was_measured(shop: FakeShop, tmp_path: Path) -> None
     until(gone(below), 5.0)
 
 
+@pytest.mark.slow
 def test_two_workers_add_up(shop: FakeShop, lenient: Path, tmp_path: Path) -> None:
     into = tmp_path / "run"
     arguments = ("--users", "6", "--processes", "2", "--duration", "8s", "--objectives", lenient)
@@ -200,6 +205,7 @@ def test_two_workers_add_up(shop: FakeShop, lenient: Path, tmp_path: Path) -> No
     assert len(told - {"master"}) == 2
 
 
+@pytest.mark.slow
 def test_a_worker_lost_in_mid_run_is_told_and_exits_1(
     shop: FakeShop, lenient: Path, tmp_path: Path
 ) -> None:
