@@ -71,8 +71,8 @@ def both(ref: str, say: Say) -> Iterator[dict[str, ProductionStack]]:
     environment = own_stack.ready(say)
     with ExitStack() as held:
         tree, commit = held.enter_context(checked_out(ref))
-        old = own_stack.running(environment, say, tree=tree, tag=f"at-{commit}")
-        new = own_stack.running(environment, say)
+        old = own_stack.running(environment, say, tree=tree, tag=f"at-{commit}", any_ports=True)
+        new = own_stack.running(environment, say, any_ports=True)
         yield {BEFORE: held.enter_context(old), AFTER: held.enter_context(new)}
 
 

@@ -30,9 +30,10 @@ def running(
     *,
     tree: Path = ROOT,
     tag: str = "current",
+    any_ports: bool = False,
 ) -> Iterator[ProductionStack]:
     """A stack that is up while inside, and gone after. Raises TargetError."""
-    stack = ProductionStack(environment, tree, tag)
+    stack = ProductionStack(environment, tree, tag, any_ports=any_ports)
     say(f"Stack: building and starting {tag} as in production …")
     try:
         stack.up()

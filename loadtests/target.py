@@ -63,6 +63,8 @@ class ProductionStack:
     tag: str = "current"
     project: str = field(default_factory=lambda: f"drillbook-{os.getpid()}-{secrets.token_hex(2)}")
     ports: dict[str, int] = field(default_factory=dict)
+    any_ports: bool = False
+    """Whatever ports are free, though HTTP_PORT and the like say otherwise: for a second stack."""
     _reaper: reaper.Watch | None = None
 
     @property
@@ -78,8 +80,9 @@ class ProductionStack:
     def up(self) -> None:
         """Build and start it, and wait until it is healthy. Raises TargetError."""
         free = ports.free(len(PORTS))
+        wanted = {} if self.any_ports else os.environ
         self.ports = {
-            name: int(os.environ.get(name, port)) for name, port in zip(PORTS, free, strict=True)
+            name: int(wanted.get(name, port)) for name, port in zip(PORTS, free, strict=True)
         }
         self._reaper = reaper.watch(self.project)
         self.compose("up", "--detach", "--build", "--wait", "--quiet-pull")
