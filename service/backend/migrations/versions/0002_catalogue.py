@@ -74,7 +74,7 @@ def upgrade() -> None:
         FROM drawn, words
         """  # noqa: S608 - constants of this file
     )
-    op.create_index("uq_items_sku", "items", ["sku"], unique=True)
+    op.create_unique_constraint("uq_items_sku", "items", ["sku"])
     op.create_index("ix_items_category_price", "items", ["category", "price_cents", "id"])
     op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     op.execute("CREATE INDEX ix_items_name_trigrams ON items USING gin (name gin_trgm_ops)")
@@ -86,5 +86,5 @@ def downgrade() -> None:
     """Empty the catalogue."""
     op.execute("DROP INDEX ix_items_name_trigrams")
     op.drop_index("ix_items_category_price", "items")
-    op.drop_index("uq_items_sku", "items")
+    op.drop_constraint("uq_items_sku", "items")
     op.execute("TRUNCATE items, orders")
