@@ -8,23 +8,20 @@ import pytest
 
 from fixtures.run import ENTRY
 
+# Options whose value can look like the number of an entry: `-k 3.1` and `--seed 7` keep theirs.
+TAKE_NUMBERS = frozenset(
+    {"-k", "-m", "--seed", "--entry", "--run-dir", "--runbook", "--load-users", "--basetemp"}
+    | {"--maxfail", "--durations", "--durations-min", "--verbosity"}
+)
+
 
 def arguments(given: list[str]) -> list[str]:
-    """Turn leading or lone entry numbers (``3.1``) into options; the rest is pytest's."""
-    taken: list[str] = []
-    before = ""
-    for one in given:
-        # `-k 3.1` and `--seed 7` keep their values
-        is_value = before.startswith("-") and "=" not in before and before not in _FLAGS
-        if ENTRY.fullmatch(one) and not is_value:
-            taken.append(f"--entry={one}")
-        else:
-            taken.append(one)
-        before = one
-    return taken
-
-
-_FLAGS = frozenset({"-x", "-v", "-vv", "-q", "-qq", "-s", "-l", "--keep", "--lock", "--"})
+    """Turn words that are entry numbers (``3.1``) into options; the rest is pytest's."""
+    before = ["", *given]
+    return [
+        f"--entry={one}" if ENTRY.fullmatch(one) and last not in TAKE_NUMBERS else one
+        for last, one in zip(before, given, strict=False)
+    ]
 
 
 # The journal's reader shows how a run goes; pytest's own header and percentages say less.
