@@ -26,7 +26,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         log_origins(settings.cors_origins)
         POOL_CAPACITY.set(settings.db_pool_size)
-        database = Database(create_engine(settings))
+        database = Database(
+            create_engine(settings),
+            connections=settings.db_pool_size,
+            wait_s=settings.db_pool_wait_s,
+        )
         async with create_payments_client(settings) as payments:
             yield State(settings=settings, database=database, payments=payments)
         await database.dispose()

@@ -8,7 +8,17 @@ connection is held while the payments service is being waited for.
 
 from typing import NamedTuple
 
-from sqlalchemy import Integer, String, bindparam, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    String,
+    bindparam,
+    cast,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,7 +40,7 @@ _INSERT = select(Order).from_statement(
             bindparam("key", type_=String),
             Item.id,
             _quantity,
-            Item.price_cents * _quantity,
+            cast(Item.price_cents, BigInteger) * _quantity,
             literal(OrderStatus.PENDING.value),
         ).where(Item.id == bindparam("item")),
     )

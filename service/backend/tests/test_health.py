@@ -101,3 +101,28 @@ async def test_a_port_that_never_speaks_is_given_up_within_the_connect_deadline(
     await server.wait_closed()
     assert answer.status_code == 500
     assert 0.9 < took_s < 5
+
+
+async def test_connections_are_handed_out_in_the_order_of_asking(database: Database) -> None:
+    queue = Database(database._engine, connections=1, wait_s=5)  # noqa: SLF001 - the test's own
+    served: list[int] = []
+
+    async def ask(number: int) -> None:
+        async with queue.session():
+            served.append(number)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(20):
+            group.create_task(ask(number))
+    assert served == list(range(20))
+
+
+async def test_who_waits_too_long_for_a_connection_is_told_so(database: Database) -> None:
+    queue = Database(database._engine, connections=1, wait_s=0.05)  # noqa: SLF001 - the test's own
+    async with queue.session():
+        with pytest.raises(PoolTimeout, match="none was free within 0.05 s"):
+            async with queue.session():
+                pass
+    async with queue.session():
+        pass  # and the next one gets it again

@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -35,12 +36,19 @@ SHORT_TRIES_S = (0.15, 0.3)
 
 
 class Database:
-    """Sessions on one engine. Each holds a connection from its first moment, and commits each
-    statement by itself."""
+    """Sessions on one engine.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    Each holds a connection from its first moment, and commits each statement by itself.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, connections: int = 12, wait_s: float = 2.0) -> None:
         self._engine = engine
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
+        # The pool hands a connection that comes back to whoever asks next, so that a busy service
+        # would leave some to wait until their time is up. Here each waits for its turn.
+        self._turns = asyncio.Semaphore(connections)
+        self._connections = connections
+        self._wait_s = wait_s
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -51,7 +59,7 @@ class Database:
         server's own error. Bounded by db_pool_wait_s + db_ping_deadline_s +
         db_connect_deadline_s.
         """
-        async with self._sessions() as session:
+        async with self._turn(), self._sessions() as session:
             await self._connect(session)
             with POOL_IN_USE.track_inprogress():
                 yield session
@@ -60,10 +68,33 @@ class Database:
         """Close every connection."""
         await self._engine.dispose()
 
-    async def _connect(self, session: AsyncSession) -> None:
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """The right to hold a connection, in the order of asking."""
+        if self._turns.locked():
+            await self._wait_for_turn()
+        else:
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def _wait_for_turn(self) -> None:
         try:
             with POOL_WAITING.track_inprogress():
-                await session.connection()
+                async with asyncio.timeout(self._wait_s):
+                    await self._turns.acquire()
+        except TimeoutError as error:
+            POOL_FAILURES.labels(type(error).__name__).inc()
+            raise PoolTimeout(
+                f"QueuePool limit of {self._connections} connections reached: none was free "
+                f"within {self._wait_s:g} s"
+            ) from None
+
+    async def _connect(self, session: AsyncSession) -> None:
+        try:
+            await session.connection()
         except Exception as error:
             POOL_FAILURES.labels(type(driver_error(error)).__name__).inc()
             raise

@@ -16,8 +16,10 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class TelemetryMiddleware:
-    """Writes metrics and the access log. Unknown paths and methods share one label each, so
-    that a stranger cannot make the metrics grow."""
+    """Writes metrics and the access log.
+
+    Unknown paths and methods share one label each: no stranger can make the metrics grow.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
