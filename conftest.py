@@ -48,7 +48,14 @@ def _close(config: pytest.Config) -> None:
     del config.stash[RUN]  # once is enough
     edition = config.getoption("--runbook").resolve()
     lock = LOCK if edition == DEFAULT_RUNBOOK.resolve() else None
-    summary = render.write_all(run.directory, run.runbook, lock)
+    try:
+        summary = render.write_all(run.directory, run.runbook, lock)
+    except OSError as error:  # the disk is full, say: the journal has what there is
+        sys.stderr.write(
+            f"The reports could not be written: {error}\n"
+            f"`python -m reports {run.directory}` renders them from the journal.\n"
+        )
+        return
     sys.stdout.write(f"{summary.table}\n")
     if config.getoption("--lock") and lock is not None:
         recorded = verdicts.relock(lock, summary.judgement.verdicts)
