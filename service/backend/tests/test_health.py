@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from support import FakePayments, assemble, client_of, make_settings
 
@@ -104,7 +105,7 @@ async def test_a_port_that_never_speaks_is_given_up_within_the_connect_deadline(
 
 
 async def test_connections_are_handed_out_in_the_order_of_asking(database: Database) -> None:
-    queue = Database(database._engine, connections=1, wait_s=5)  # noqa: SLF001 - the test's own
+    queue = Database(database._engine, connections=1, wait_s=5)
     served: list[int] = []
 
     async def ask(number: int) -> None:
@@ -119,9 +120,9 @@ async def test_connections_are_handed_out_in_the_order_of_asking(database: Datab
 
 
 async def test_who_waits_too_long_for_a_connection_is_told_so(database: Database) -> None:
-    queue = Database(database._engine, connections=1, wait_s=0.05)  # noqa: SLF001 - the test's own
+    queue = Database(database._engine, connections=1, wait_s=0.05)
     async with queue.session():
-        with pytest.raises(PoolTimeout, match="none was free within 0.05 s"):
+        with pytest.raises(PoolTimeout, match="none was free within"):
             async with queue.session():
                 pass
     async with queue.session():

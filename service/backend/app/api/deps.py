@@ -4,11 +4,9 @@ All of them async, though some wait for nothing: FastAPI would send a plain func
 which costs more than all it does here.
 """
 
-from collections.abc import AsyncIterator
 from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Header, Path, Request
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.core.database import Database
@@ -30,7 +28,11 @@ async def get_settings(request: Request) -> Settings:
 
 
 async def get_database(request: Request) -> Database:
-    """The connection pool, for endpoints that decide themselves how long to hold a session."""
+    """The database. An endpoint holds a session of it no longer than its queries take.
+
+    A dependency that held one for the length of the request would hold the connection while the
+    answer is put together and sent, and costs as much again as the endpoint itself.
+    """
     return cast("Database", request.state.database)
 
 
@@ -43,14 +45,6 @@ SettingsDep = Annotated[Settings, Depends(get_settings)]
 DatabaseDep = Annotated[Database, Depends(get_database)]
 PaymentsDep = Annotated[PaymentsClient, Depends(get_payments)]
 
-
-async def get_session(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
-    """A session for the length of the request."""
-    async with database.session() as session:
-        yield session
-
-
-SessionDep = Annotated[AsyncSession, Depends(get_session)]
 
 IdPath = Annotated[int, Path(ge=1, le=MAX_ID)]
 IdempotencyKey = Annotated[

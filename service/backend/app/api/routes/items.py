@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app import catalogue
-from app.api.deps import IdPath, SessionDep
+from app.api.deps import DatabaseDep, IdPath
 from app.models import Item
 from app.schemas import ItemOut, ItemPage
 
@@ -17,22 +17,24 @@ _Text = Annotated[str | None, Query(min_length=1, max_length=100, pattern=r"^[^\
 
 @router.get("")
 async def list_items(
-    session: SessionDep,
+    database: DatabaseDep,
     category: _Text = None,
     search: _Text = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> ItemPage:
     """A page of items, cheapest first within a category."""
-    found = await catalogue.find_items(
-        session, category=category, search=search, limit=limit, offset=offset
-    )
+    async with database.session() as session:
+        found = await catalogue.find_items(
+            session, category=category, search=search, limit=limit, offset=offset
+        )
     return ItemPage(
         items=[ItemOut.model_validate(item) for item in found], limit=limit, offset=offset
     )
 
 
 @router.get("/{item_id}", response_model=ItemOut, responses={404: {"description": "No such item"}})
-async def read_item(session: SessionDep, item_id: IdPath) -> Item:
+async def read_item(database: DatabaseDep, item_id: IdPath) -> Item:
     """One item."""
-    return await catalogue.get_item(session, item_id)
+    async with database.session() as session:
+        return await catalogue.get_item(session, item_id)

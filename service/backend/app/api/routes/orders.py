@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response, status
 
 from app import ordering
-from app.api.deps import DatabaseDep, IdempotencyKey, IdPath, PaymentsDep, SessionDep
+from app.api.deps import DatabaseDep, IdempotencyKey, IdPath, PaymentsDep
 from app.models import Order
 from app.schemas import OrderIn, OrderOut
 
@@ -37,6 +37,7 @@ async def place_order(
 @router.get(
     "/{order_id}", response_model=OrderOut, responses={404: {"description": "No such order"}}
 )
-async def read_order(session: SessionDep, order_id: IdPath) -> Order:
+async def read_order(database: DatabaseDep, order_id: IdPath) -> Order:
     """One order."""
-    return await ordering.get_order(session, order_id)
+    async with database.session() as session:
+        return await ordering.get_order(session, order_id)
