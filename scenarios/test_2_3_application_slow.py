@@ -5,10 +5,14 @@ from __future__ import annotations
 from fixtures.drill import Drill, drills
 from fixtures.faults import network
 from fixtures.stack import Stack
-from fixtures.symptoms import database, http
+from fixtures.symptoms import database, http, metrics
 
 PATH = "/items?category=lamps&limit=20"
 QUERY = "SELECT * FROM items WHERE category = 'lamps' ORDER BY price_cents LIMIT 20"
+LATENCY = (
+    "histogram_quantile(0.95, sum by (le) "
+    '(rate(http_request_duration_seconds_bucket{route!~"/health|/metrics"}[8s])))'
+)
 
 
 @drills("2.3", cause=3)
@@ -23,6 +27,10 @@ def test_network_latency(drill: Drill, stack: Stack) -> None:
     drill.symptom(2, http.no_answer(url, stack.http, within_s=1.0))
     drill.symptom(3, http.no_answer(behind, stack.http, within_s=1.0))
 
+    drill.alert("HighLatency")
+
+    if drill.prometheus is not None:
+        drill.step(1, metrics.value(drill.prometheus, LATENCY, above=0.5))
     drill.step(2, database.explain(stack, QUERY, shows=r"Execution Time: \d{1,2}\.\d+ ms"))
     drill.step(6, database.far(stack.backend, "db", above_ms=600))
 

@@ -9,11 +9,13 @@ from fixtures.polling import absent
 from fixtures.stack import Stack
 from fixtures.symptoms import containers as see
 from fixtures.symptoms import database as asks
-from fixtures.symptoms import http, logs
+from fixtures.symptoms import http, logs, metrics
 
 INDEX = "ix_items_category_price"
 PATH = "/items?category=lamps&limit=20"
 QUERY = "SELECT * FROM items WHERE category = 'lamps' ORDER BY price_cents LIMIT 20"
+SESSIONS = 'rate(pg_stat_database_active_time_seconds_total{datname="mydatabase"}[8s])'
+ROWS_READ = 'rate(pg_stat_user_tables_seq_tup_read{relname="items"}[8s])'
 
 
 @drills("3.2", cause=1)
@@ -32,7 +34,11 @@ def test_missing_index(drill: Drill, stack: Stack) -> None:
         drill.symptom(1, http.slower(url, stack.http, than_ms=before_ms, times=5))
         drill.symptom(2, see.busiest(stack.db))
         drill.symptom(3, asks.connections(stack, at_least=4))
+        drill.alert("DatabaseSlow")
 
+        if drill.prometheus is not None:
+            drill.step(1, metrics.value(drill.prometheus, SESSIONS, above=2))
+            drill.step(1, metrics.value(drill.prometheus, ROWS_READ, above=100_000))
         drill.step(2, log)
         drill.step(2, logs.mention(stack.db, r"duration: \d.*items"))
         drill.step(2, asks.explain(stack, QUERY, shows="Seq Scan on items"))

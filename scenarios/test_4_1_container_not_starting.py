@@ -21,6 +21,7 @@ def test_startup_error_exits(drill: Drill, stack: Stack) -> None:
     )
 
     drill.symptom(1, see.listed(stack.backend, "docker", "ps", "-a", shows=r"Exited \(\d+\)"))
+    drill.alert("BackendDown")
 
     drill.step(1, "docker logs <container_id>", shows="DATABASE_URL", container_id=identity(stack))
     drill.step(1, logs.first_error(stack.backend, "DATABASE_URL"))
@@ -43,6 +44,7 @@ def test_startup_error_restarts(drill: Drill, stack: Stack) -> None:
     drill.inject(configuration.environment(stack.backend, "DATABASE_URL", BROKEN, starts=False))
 
     drill.symptom(1, see.listed(stack.backend, "docker", "ps", "-a", shows=r"Restarting \(\d+\)"))
+    drill.alert("BackendDown")
 
     drill.step(1, "docker logs <container_id>", shows="DATABASE_URL", container_id=identity(stack))
     drill.step(1, see.restarts(stack.backend, at_least=2))

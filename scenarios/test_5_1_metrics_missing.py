@@ -1,0 +1,214 @@
+"""Runbook entry 5.1: metrics are missing from Prometheus, and so from Grafana."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.drill import Drill, drills
+from fixtures.faults import configuration
+from fixtures.faults import monitoring as breaks
+from fixtures.monitoring import Monitoring
+from fixtures.stack import Stack
+from fixtures.symptoms import containers as see
+from fixtures.symptoms import dashboards, http, metrics, pages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+# A service of the monitoring, the target that it is, and a panel that shows its metrics.
+EXPORTERS = {
+    "cadvisor": ("cadvisor:8080", "Memory by container"),
+    "node_exporter": ("node_exporter:9100", "CPU of the machine"),
+    "postgres_exporter": ("postgres_exporter:9187", "Up"),
+    "nginx_exporter": ("nginx_exporter:9113", "Connections to nginx"),
+}
+SEEN_S = 25.0
+STARTS = "docker compose start <service_name>"
+NOT_SEEN = (
+    "Seen in the data that the panel draws, asked of Prometheus by the panel's own query. The "
+    "panel itself is unproven here: no Grafana image."
+)
+
+
+def look_at_page(
+    drill: Drill, monitoring: Monitoring, browser: Browser, address: str, picture: Path
+) -> None:
+    """Symptom 1: Prometheus' own page, and its API, say that a target is DOWN."""
+    prometheus = monitoring.prometheus
+    drill.symptom(1, metrics.target(prometheus, address, "down"))
+    drill.symptom(1, pages.target_is(browser, prometheus.url, address, "DOWN", picture))
+
+
+def look_at_panel(drill: Drill, monitoring: Monitoring, title: str) -> None:
+    """Symptom 2: a panel has no data."""
+    look = dashboards.empty(monitoring.prometheus, monitoring.dashboards, title)
+    drill.symptom(2, look, within_s=SEEN_S)
+    if monitoring.grafana_url is None:
+        drill.note("symptom", 2, NOT_SEEN)
+
+
+@drills("5.1", cause=1)
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_exporter_is_not_running(
+    drill: Drill, monitoring: Monitoring, browser: Browser, picture: Path, name: str
+) -> None:
+    """An exporter's container is not running."""
+    address, title = EXPORTERS[name]
+    service = monitoring.service(name)
+
+    drill.inject(breaks.stopped(service))
+
+    look_at_page(drill, monitoring, browser, address, picture)
+    look_at_panel(drill, monitoring, title)
+    drill.alert("TargetDown")
+
+    drill.step(1, "docker compose ps -a", shows=rf"{name} .*Exited \(\d+\)")
+    drill.step(2, pages.target_is(browser, monitoring.prometheus.url, address, "DOWN", picture))
+    drill.step(3, breaks.configured(monitoring, address, there=True))
+    drill.step(4, breaks.reaches(monitoring, address, answers=False))
+
+    drill.fix(1, STARTS, service_name=name)
+    drill.recovered()
+
+
+@drills("5.1", cause=1)
+def test_prometheus_is_not_running(drill: Drill, monitoring: Monitoring, browser: Browser) -> None:
+    """Prometheus' own container is not running."""
+    prometheus = monitoring.prometheus
+
+    drill.inject(breaks.stopped(monitoring.service("prometheus")))
+
+    drill.symptom(2, metrics.silent(prometheus))
+    drill.note(
+        "symptom",
+        1,
+        "With Prometheus itself down its page does not open at all, and no alert fires: what "
+        "watches must be watched from outside.",
+    )
+
+    drill.step(1, "docker compose ps -a", shows=r"prometheus .*Exited \(\d+\)")
+    drill.step(2, pages.unreachable(browser, f"{prometheus.url}/targets"))
+
+    drill.fix(1, STARTS, service_name="prometheus")
+    drill.recovered()
+
+
+@drills("5.1", cause=1)
+def test_alertmanager_is_not_running(
+    drill: Drill, monitoring: Monitoring, browser: Browser, picture: Path
+) -> None:
+    """Alertmanager's container is not running: alerts fire, and nobody is told."""
+    address = "alertmanager:9093"
+    prometheus = monitoring.prometheus
+
+    drill.inject(breaks.stopped(monitoring.service("alertmanager")))
+
+    look_at_page(drill, monitoring, browser, address, picture)
+    drill.symptom(2, metrics.no_data(prometheus, "alertmanager_alerts"))
+
+    drill.step(1, "docker compose ps -a", shows=r"alertmanager .*Exited \(\d+\)")
+    drill.step(4, breaks.reaches(monitoring, address, answers=False))
+
+    drill.fix(1, STARTS, service_name="alertmanager")
+    drill.recovered()
+
+
+@drills("5.1", cause=1)
+def test_grafana_is_not_running(drill: Drill, monitoring: Monitoring, browser: Browser) -> None:
+    """Grafana's own container is not running."""
+    url = monitoring.grafana_url
+    if url is None:
+        pytest.skip("unproven here: no Grafana image")
+
+    drill.inject(breaks.stopped(monitoring.service("grafana")))
+
+    drill.symptom(2, pages.unreachable(browser, url))
+
+    drill.step(1, "docker compose ps -a", shows=r"grafana .*Exited \(\d+\)")
+
+    drill.fix(1, STARTS, service_name="grafana")
+    drill.recovered()
+
+
+@drills("5.1", cause=2)
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("backend:8000", "backend-api:8000", "no such host|misbehaving", "Requests in flight"),
+        ("node_exporter:9100", "node_exporter:9101", "refused", "CPU of the machine"),
+    ],
+    ids=["address", "port"],
+)
+def test_prometheus_yml_is_wrong(
+    drill: Drill, monitoring: Monitoring, browser: Browser, picture: Path, edit: tuple[str, ...]
+) -> None:
+    """prometheus.yml gives a target a wrong address."""
+    right, wrong, says, title = edit
+    prometheus = monitoring.prometheus
+    before = monitoring.configuration.read_text()
+
+    drill.inject(breaks.mistargeted(monitoring, right, wrong))
+
+    look_at_page(drill, monitoring, browser, wrong, picture)
+    look_at_panel(drill, monitoring, title)
+    drill.alert("TargetDown")
+
+    drill.step(1, "docker compose ps -a", shows=r"prometheus .*Up ")
+    drill.step(2, pages.target_is(browser, prometheus.url, wrong, "DOWN", picture))
+    drill.step(3, breaks.configured(monitoring, right, there=False))
+    drill.step(4, breaks.reaches(monitoring, wrong, answers=False, says=says))
+
+    drill.fix(3, breaks.rewrite(monitoring, monitoring.configuration.name, before, right))
+    drill.recovered()
+
+
+@drills("5.1", cause=3)
+def test_firewall_before_a_target(
+    drill: Drill, monitoring: Monitoring, browser: Browser, picture: Path
+) -> None:
+    """A firewall drops what Prometheus sends to a target."""
+    service, port = monitoring.service("node_exporter"), 9100
+    address = f"node_exporter:{port}"
+
+    drill.inject(breaks.firewall(monitoring, service, port))
+
+    look_at_page(drill, monitoring, browser, address, picture)
+    look_at_panel(drill, monitoring, "CPU of the machine")
+    drill.alert("TargetDown")
+
+    drill.step(1, "docker compose ps -a", shows=r"node_exporter .*Up ")
+    drill.step(2, metrics.target(monitoring.prometheus, address, "down", error="deadline exceeded"))
+    drill.step(3, breaks.configured(monitoring, address, there=True))
+    drill.step(4, breaks.reaches(monitoring, address, answers=False, says="timed out"))
+
+    drill.fix(4, breaks.open_firewall(monitoring, service, port))
+    drill.recovered()
+
+
+@drills("5.1", cause=4)
+def test_application_exposes_no_metrics(
+    drill: Drill, stack: Stack, monitoring: Monitoring, browser: Browser, picture: Path
+) -> None:
+    """The application answers, and exposes no metrics."""
+    address = "backend:8000"
+    endpoint = f"{stack.backend_url}/metrics"
+
+    drill.inject(configuration.environment(stack.backend, "METRICS_ENABLED", "false"))
+
+    look_at_page(drill, monitoring, browser, address, picture)
+    look_at_panel(drill, monitoring, "Requests in flight")
+    drill.alert("TargetDown")
+
+    drill.step(1, "docker compose ps -a", shows=r"backend .*Up ")
+    drill.step(2, metrics.target(monitoring.prometheus, address, "down", error="404"))
+    drill.step(3, breaks.configured(monitoring, address, there=True))
+    drill.step(5, http.answers(endpoint, stack.http, status=404))
+
+    drill.fix(5, configuration.correct(stack.backend, METRICS_ENABLED=None))
+    drill.step(5, http.answers(endpoint, stack.http, status=200, body="# TYPE http_requests"))
+    drill.step(5, see.environment(stack.backend, "METRICS_ENABLED", "^true$"))
+    drill.recovered()
