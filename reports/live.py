@@ -68,6 +68,10 @@ class Live:
         took = seconds(event["took_s"])
         self._line(f"  stack  ready in {took}, project {event['project']}: {services}")
 
+    def _on_MonitoringReady(self, event: Mapping[str, Any]) -> None:  # noqa: N802
+        services = ", ".join(event["services"])
+        self._line(f"  monitoring  ready in {seconds(event['took_s'])}: {services}")
+
     def _on_RunEnded(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         if event["interrupted"]:
             self._line(f"interrupted after {seconds(event['t_s'])}")
@@ -91,6 +95,13 @@ class Live:
     def _on_SymptomSeen(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         number, after = event["ref"]["number"], seconds(event["after_s"])
         self._progress(event, "symptom", f"{number} seen after {after}: {event['saw']}")
+
+    def _on_AlertFired(self, event: Mapping[str, Any]) -> None:  # noqa: N802
+        self._progress(event, "alert", f"after {seconds(event['after_s'])}: {event['saw']}")
+
+    def _on_AlertResolved(self, event: Mapping[str, Any]) -> None:  # noqa: N802
+        after = seconds(event["after_s"])
+        self._progress(event, "alert", f"{event['name']} over, {after} after the service was back")
 
     def _on_StepTaken(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         verb = "showed" if event["ok"] else "did not hold:"

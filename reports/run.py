@@ -139,9 +139,15 @@ def _run_event(run: Run, event: Event) -> None:
         case "StackReady":
             run.stack = event
         case "FindingNoted":
-            run.findings.append(event)
+            if not any(_same_finding(one, event) for one in run.findings):
+                run.findings.append(event)
         case "RunEnded":
             run.ended = event
+
+
+def _same_finding(one: Event, other: Event) -> bool:
+    """Whether two drills found the same of the same line: its reader needs it once."""
+    return bool(one["ref"] == other["ref"] and one["text"] == other["text"])
 
 
 def _begin(event: Event, nodeid: str) -> Drill:

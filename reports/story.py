@@ -45,6 +45,10 @@ _TELLINGS: Mapping[str, Callable[[Event], str]] = {
     "PhaseEntered": lambda event: str(event["what"]),
     "FaultInjected": lambda event: f"in force: {event['saw']}",
     "SymptomSeen": lambda event: f"{name_of(event['ref'])} seen: {event['saw']}",
+    "AlertFired": lambda event: f"alert after {seconds(event['after_s'])}: {event['saw']}",
+    "AlertResolved": lambda event: (
+        f"alert {event['name']} over, {seconds(event['after_s'])} after the service was back"
+    ),
     "StepTaken": lambda event: f"{name_of(event['ref'])}: {event['saw']}",
     "FixApplied": lambda event: f"fix applied in {seconds(event['took_s'])}",
     "Recovered": lambda event: f"recovered {seconds(event['after_s'])} after the fix began",

@@ -417,5 +417,20 @@ def _drill_json(drill: Drill) -> dict[str, Any]:
         "message": drill.message,
         "took_s": drill.took_s,
         "overhead_s": drill.overhead_s,
+        "alerts": _alerts_json(drill),
         "witness": {figure: witness[figure] for figure in figures if figure in witness} or None,
     }
+
+
+def _alerts_json(drill: Drill) -> list[dict[str, Any]]:
+    """The alerts that led to its entry, and how soon: after the fault, after the recovery."""
+    over = {one["name"]: one["after_s"] for one in drill.of("AlertResolved")}
+    return [
+        {
+            "name": one["name"],
+            "entry": one["entry"],
+            "after_s": one["after_s"],
+            "over_after_s": over.get(one["name"]),
+        }
+        for one in drill.of("AlertFired")
+    ]
