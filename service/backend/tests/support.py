@@ -1,7 +1,9 @@
 """The application on an in-memory database, with a payments service made of a few lines."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import httpx
 from fastapi import FastAPI
@@ -15,6 +17,9 @@ from app.core.database import Database
 from app.main import create_app
 from app.models import Base, Item
 from app.payments import PaymentsClient
+
+if TYPE_CHECKING:
+    import aiohttp
 
 ORIGIN = "http://localhost:3000"
 
@@ -31,29 +36,45 @@ def make_settings(**changes: object) -> Settings:
     )
 
 
+@dataclass
+class FakeAnswer:
+    """What the payments service answers, as far as its client looks at it."""
+
+    status: int
+    body: bytes
+
+    async def read(self) -> bytes:
+        """The body."""
+        return self.body
+
+
 class FakePayments:
     """Charges a key once, and can be told to fail."""
 
     def __init__(self) -> None:
         self.references: dict[str, str] = {}
         self.requests = 0
-        self.failure: httpx.Response | httpx.TransportError | None = None
+        self.failure: FakeAnswer | Exception | None = None
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        """What the payments service would say."""
+    @asynccontextmanager
+    async def post(
+        self, _path: str, *, json: Mapping[str, int], headers: Mapping[str, str]
+    ) -> AsyncIterator[FakeAnswer]:
+        """What aiohttp's session would do."""
         self.requests += 1
-        if isinstance(self.failure, httpx.Response):
-            return self.failure
-        if self.failure is not None:
+        assert json["amount_cents"] > 0
+        if isinstance(self.failure, Exception):
             raise self.failure
-        key = request.headers["Idempotency-Key"]
+        if self.failure is not None:
+            yield self.failure
+            return
+        key = headers["Idempotency-Key"]
         reference = self.references.setdefault(key, f"ch_{len(self.references)}")
-        return httpx.Response(201, json={"reference": reference})
+        yield FakeAnswer(201, f'{{"reference": "{reference}"}}'.encode())
 
     def client(self) -> PaymentsClient:
         """The service's own client, connected to this."""
-        transport = httpx.MockTransport(self.answer)
-        return PaymentsClient(httpx.AsyncClient(base_url="http://payments", transport=transport))
+        return PaymentsClient(cast("aiohttp.ClientSession", self))
 
 
 @asynccontextmanager

@@ -5,13 +5,14 @@ import json
 import math
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 from fastapi import FastAPI
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
-from support import FakePayments, assemble, client_of, make_settings, shop_database
+from support import FakeAnswer, FakePayments, assemble, client_of, make_settings, shop_database
 
 from app.core.database import Database
 from app.core.errors import UNEXPECTED
@@ -87,18 +88,18 @@ async def test_duplicates_at_the_same_moment_make_one_order(
 @pytest.mark.parametrize(
     "failure",
     [
-        httpx.ConnectError("connection refused"),
-        httpx.ReadTimeout("too slow"),
-        httpx.Response(503),
-        httpx.Response(201, json=["nonsense"]),
-        httpx.Response(201, text="nonsense"),
+        aiohttp.ClientConnectionError("connection refused"),
+        TimeoutError(),
+        FakeAnswer(503, b""),
+        FakeAnswer(201, b'["nonsense"]'),
+        FakeAnswer(201, b"nonsense"),
     ],
 )
 async def test_an_order_whose_payment_failed_is_carried_on_by_asking_again(
     client: httpx.AsyncClient,
     database: Database,
     payments: FakePayments,
-    failure: httpx.Response | httpx.TransportError,
+    failure: FakeAnswer | Exception,
 ) -> None:
     payments.failure = failure
     refused = await _place(client, "a")

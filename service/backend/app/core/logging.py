@@ -51,7 +51,6 @@ def logging_config(level: str) -> dict[str, Any]:
             "gunicorn.error": own_handler,
             # each request is logged once, by the application, which knows its id and route
             "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
-            "httpx": {"level": "WARNING"},
             "alembic": {"level": level},
         },
     }
