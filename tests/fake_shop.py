@@ -86,3 +86,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         pass
+
+
+if __name__ == "__main__":  # in a container, for load from other containers
+
+    class _Open(_Handler):
+        fake = FakeShop()
+
+    ThreadingHTTPServer(("0.0.0.0", 80), _Open).serve_forever()  # noqa: S104
