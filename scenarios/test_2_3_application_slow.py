@@ -27,7 +27,8 @@ def test_network_latency(drill: Drill, stack: Stack) -> None:
     drill.symptom(2, http.no_answer(url, stack.http, within_s=1.0))
     drill.symptom(3, http.no_answer(behind, stack.http, within_s=1.0))
 
-    drill.alert("HighLatency")
+    # Of so slow a network some requests get no connection in time: 3.1 calls as well, or 2.1.
+    drill.alert("HighLatency", expected=("DatabaseUnreachable", "BackendErrors"))
 
     if drill.prometheus is not None:
         drill.step(1, metrics.value(drill.prometheus, LATENCY, above=0.5))
