@@ -205,7 +205,17 @@ def _begin(environment: Environment, **_: Any) -> None:
     options: Any = environment.parsed_options
     if options.lifeline >= 0:
         gevent.spawn(_die_with, options.lifeline)
+    if not isinstance(environment.runner, WorkerRunner):
+        # Locust's own handler comes only after a shape has run its course
+        gevent.signal_handler(signal.SIGTERM, _quit, environment)
     TELLER.begin(environment)
+
+
+def _quit(environment: Environment) -> None:
+    if environment.runner is not None:
+        environment.runner.quit()
+    if environment.web_ui is not None:
+        environment.web_ui.stop()
 
 
 def _die_with(lifeline: int) -> None:

@@ -188,6 +188,7 @@ def test_sigterm_keeps_what_was_measured(shop: FakeShop, tmp_path: Path) -> None
     assert process.returncode == 130, said
     assert "Interrupted" in said
     assert into.joinpath("load.html").exists(), said
+    assert stream.Ended in {type(row) for row in stream.read(into / stream.FILE_NAME)}
     until(gone(below), 5.0)
 
 
