@@ -60,5 +60,5 @@ def test_hosted_ci_runs_what_ci_runs() -> None:
     ours = re.findall(r"^\./run .*$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
     steps = [step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"]]
-    assert ours == ["./run tests", "./run drills"]
+    assert ours == ["./run tests", "./run drills --alerts"]
     assert [step for step in steps if step.startswith("./run")] == ours
