@@ -23,7 +23,7 @@ import docker
 from fixtures.reaper import PROJECT_LABEL
 from loadtests import ceiling
 from loadtests.baseline import AFTER, BEFORE, both, order
-from loadtests.significance import Comparison, corrected, permutation_p
+from loadtests.significance import Comparison, corrected, permutation_p, rounds_needed
 from loadtests.target import ProductionStack, TargetError
 from loadtests.wrk import CONNECTIONS, Reached, WrkError
 
@@ -100,7 +100,7 @@ def main() -> int:
     """Run it; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hot_path", description=__doc__)
     parser.add_argument("ref", help="the commit to compare the working tree with")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--round-s", type=float, default=6.0)
     parser.add_argument("--paths", nargs="*", default=["browse", "search", "order"])
     parser.add_argument("--json", type=Path)
@@ -132,6 +132,9 @@ def tell(found: dict[str, dict[str, list[Round]]], ref: str) -> None:
     )
     for one in comparisons:
         say(f"  {one}")
+    needed = rounds_needed(len(comparisons))
+    if len(next(iter(found.values()))[BEFORE]) < needed:
+        say(f"  (fewer than {needed} rounds can show no difference for certain)")
     for path, by in found.items():
         for version, rounds in by.items():
             each = ", ".join(

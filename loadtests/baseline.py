@@ -11,7 +11,7 @@ import json
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -84,7 +84,7 @@ def order(rounds: int) -> list[str]:
     return turns
 
 
-def compare(before: list[Figures], after: list[Figures]) -> list[Comparison]:
+def compare(before: Sequence[Figures], after: Sequence[Figures]) -> list[Comparison]:
     """Each endpoint's p50 and p95, a value a round, tested and corrected.
 
     Raises TargetError where an endpoint was never answered in some round.

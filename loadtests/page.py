@@ -97,6 +97,7 @@ def render(result: Result, verdicts: Sequence[Verdict], cost: Spent) -> str:
         tried=result.tried,
         losses=result.losses,
         warnings=result.warnings,
+        drift=result.drift,
         cost=cost,
         generator=f"{result.generator_share:.0%} of {result.cpus} processors",
         errors=measured[ALL].errors.most_common(12),
@@ -113,8 +114,8 @@ def _headline(result: Result, verdicts: Sequence[Verdict]) -> str:
             return "No rate that was tried held the objectives"
         return f"The objectives hold up to {knee.asked_per_s:.0f} requests/s"
     if missed:
-        noun = "objective was" if missed == 1 else "objectives were"
-        return f"{missed} of {len(verdicts)} {noun} missed"
+        verb = "was" if missed == 1 else "were"
+        return f"{missed} of {len(verdicts)} objectives {verb} missed"
     return f"All {len(verdicts)} objectives held"
 
 

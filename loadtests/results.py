@@ -148,6 +148,22 @@ class Result:
         span_s = max(1.0, self.last + 1 - self.first)
         return max(by_process.values(), default=0.0) / span_s
 
+    @property
+    def drift(self) -> str:
+        """How the latency at the end compares with that at the beginning: what a soak is for."""
+        quarter = len(self.judged) // 4
+        if not quarter:
+            return ""
+        first, last = (
+            self.measured(part)[ALL] for part in (self.judged[:quarter], self.judged[-quarter:])
+        )
+        told = [
+            f"p{percent} {was:.1f} -> {now:.1f} ms"
+            for percent in (50, 95, 99)
+            if (was := first.p_ms(percent)) and (now := last.p_ms(percent))
+        ]
+        return f"from the first quarter to the last: {', '.join(told)}" if told else ""
+
     # --- the knee ----------------------------------------------------------------------------
     @property
     def knee(self) -> Tried | None:

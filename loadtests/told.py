@@ -26,4 +26,4 @@ def table(result: Result) -> str:
     )
     share = f"the generator took {result.generator_share:.0%} of {result.cpus} processors"
     counted = f"{len(result.judged)} of {len(result.seconds)} s count"
-    return "\n".join([*lines, f"{counted}; {share}"])
+    return "\n".join([*lines, f"{counted}; {share}", *filter(None, [result.drift])])
