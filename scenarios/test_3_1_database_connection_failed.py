@@ -59,6 +59,7 @@ def test_network_to_database_cut(drill: Drill, stack: Stack) -> None:
     drill.inject(network.cut(stack, "db"))
 
     drill.symptom(1, logs.mention(stack.backend, "connection refused|Connect call failed"))
+    drill.alert("DatabaseUnreachable")
 
     drill.step(1, "docker compose ps -a db", shows=r"Up .*\(healthy\)")
     drill.note(

@@ -34,7 +34,10 @@ def test_missing_index(drill: Drill, stack: Stack) -> None:
         drill.symptom(1, http.slower(url, stack.http, than_ms=before_ms, times=5))
         drill.symptom(2, see.busiest(stack.db))
         drill.symptom(3, asks.connections(stack, at_least=4))
-        drill.alert("DatabaseSlow")
+        # Slow queries hold every connection of the pools: some requests get none, others late.
+        drill.alert(
+            "DatabaseSlow", expected=("DatabaseUnreachable", "BackendErrors", "HighLatency")
+        )
 
         if drill.prometheus is not None:
             drill.step(1, metrics.value(drill.prometheus, SESSIONS, above=2))
