@@ -117,7 +117,7 @@ def test_not_steady_before(lamp: Drill, world: World) -> None:
     with pytest.raises(NotSteady, match=r"(?s)phase +steady.*last seen +db is starting"):
         run(lamp, lambda: healed(lamp, world))
     assert world.done == []
-    assert lamp.untouched
+    assert not lamp.untouched  # by this drill, but the next should not have this stack
 
 
 @fault("nothing is broken")
@@ -282,6 +282,33 @@ def test_what_a_fault_leaves_behind_after_its_undoing(lamp: Drill, world: World)
 
     with pytest.raises(ResidueLeft, match="shards"):
         run(lamp, body)
+
+
+def test_residue_of_a_drill_that_broke_nothing(lamp: Drill, world: World) -> None:
+    """Typing a command can change things as well; the next drill needs another stack."""
+
+    def body() -> None:
+        lamp.step(1, LAMP)
+        world.left_behind["ladder"] = "leaning on the wall"
+        lamp.recovered()
+
+    with pytest.raises(ResidueLeft):
+        run(lamp, body)
+    assert not lamp.held
+    assert not lamp.untouched
+
+
+def test_a_drill_that_ends_before_it_does_anything_leaves_the_stack_as_it_was(
+    lamp: Drill, world: World
+) -> None:
+    def body() -> None:
+        lamp.measure("the light", lambda: 1.0)
+        pytest.skip("no ladder here")
+
+    with pytest.raises(pytest.skip.Exception):
+        run(lamp, body)
+    assert lamp.untouched
+    assert not lamp.held
 
 
 # --- incomplete --------------------------------------------------------------------------------

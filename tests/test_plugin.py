@@ -249,6 +249,18 @@ def test_a_disk_that_fills_up_ends_the_run_with_a_clear_word(inner: Inner) -> No
     assert len(inner.events("FaultInjected")) == 1
 
 
+def test_a_disk_that_fills_up_at_the_very_end_is_told_too(inner: Inner) -> None:
+    filling_up = (
+        "\n@pytest.fixture(autouse=True)\ndef filling_up(run):\n    yield\n"
+        "    import os; os.dup2(os.open('/dev/full', os.O_WRONLY), run.journal._file.fileno())\n"
+    )
+    result = inner.run(GOOD, filling_up)
+    assert result.ret == CANNOT_RUN
+    result.stdout.fnmatch_lines(["*the run cannot write its journal*No space left*"])
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+    assert inner.events("DrillEnded")[0]["outcome"] == "passed"
+
+
 def test_an_engine_that_dies_halfway_ends_the_run_with_a_clear_word(inner: Inner) -> None:
     dying = GOOD.replace(
         "    drill.recovered()",
