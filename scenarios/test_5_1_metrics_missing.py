@@ -182,6 +182,8 @@ def test_firewall_before_a_target(
 
     drill.step(1, "docker compose ps -a", shows=r"node_exporter .*Up ")
     drill.step(2, metrics.target(monitoring.prometheus, address, "down", error="deadline exceeded"))
+    shown = pages.begins(browser, f"{monitoring.prometheus.url}/targets")
+    drill.note("step", 2, f'On {monitoring.image("prometheus")}, /targets begins: "{shown} …"')
     drill.step(3, breaks.configured(monitoring, address, there=True))
     drill.step(4, breaks.reaches(monitoring, address, answers=False, says="timed out"))
 

@@ -44,6 +44,12 @@ def test_data_source_is_wrong(
     drill: Drill, stack: Stack, monitoring: Monitoring, browser: Browser, picture: Path
 ) -> None:
     """Grafana's data source has a wrong address."""
+    drill.note(
+        "step",
+        1,
+        "Grafana 10 moved this page to Connections -> Data sources. From its documentation; not "
+        "seen here.",
+    )
     url = monitoring.grafana_url
     if url is None:
         pytest.skip("unproven here: no Grafana image")
@@ -105,6 +111,8 @@ def test_query_names_no_metric(
     note_what_is_unproven(drill, monitoring)
 
     drill.step(2, pages.queried(browser, prometheus.url, right, r"backend:8000", picture))
+    shown = pages.begins(browser, f"{prometheus.url}/graph")
+    drill.note("step", 2, f'On {monitoring.image("prometheus")}, /graph begins: "{shown} …"')
     drill.step(3, dashboards.asks_for_unknown(prometheus, monitoring.dashboards, wrong))
 
     drill.fix(3, breaks.rename(monitoring, "backend.json", wrong, right))

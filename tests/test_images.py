@@ -152,6 +152,23 @@ def test_neither_pulled_nor_built_is_one_clear_message(what: str) -> None:
     assert "NGINX_IMAGE" in message
 
 
+def test_what_is_official_only_is_local_pulled_or_not_to_be_had() -> None:
+    official = images.GRAFANA.official
+
+    def found(engine: FakeEngine, *, pull: bool = True) -> str | None:
+        image = images.official(images.GRAFANA, lambda _: None, engine, pull=pull)
+        assert image is None or not image.stand_in
+        return image and image.reference
+
+    assert found(FakeEngine(holds={official: ""})) == official
+    assert found(FakeEngine(registry="")) == official
+    assert found(FakeEngine()) is None
+    unasked = FakeEngine(registry="")
+    assert found(unasked, pull=False) is None
+    assert unasked.asked == []
+    assert found(FakeEngine(environment={"GRAFANA_IMAGE": "mine/grafana:1"})) == "mine/grafana:1"
+
+
 def test_stand_ins_can_be_had_beside_official_images() -> None:
     engine = FakeEngine(holds={"postgres:17": "", "nginx:1.28": "", **up_to_date("nginx")})
     made = images.stand_ins(["postgres", "nginx"], lambda _: None, engine)
