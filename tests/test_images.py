@@ -157,8 +157,8 @@ def test_what_is_official_only_is_local_pulled_or_not_to_be_had() -> None:
 
     def found(engine: FakeEngine, *, pull: bool = True) -> str | None:
         image = images.official(images.GRAFANA, lambda _: None, engine, pull=pull)
-        assert image is None or not image.stand_in
-        return image and image.reference
+        assert image is None or not image.stand_in  # there is none
+        return image.reference if image else None
 
     assert found(FakeEngine(holds={official: ""})) == official
     assert found(FakeEngine(registry="")) == official
