@@ -13,7 +13,13 @@ import pytest
 from fixtures.runbook import load
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "loadtests/README.md",
+)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 EXAMPLE = re.compile(r"This is `scenarios/(test_\w+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
 TYPED = re.compile(r'drill\.step\(\s*(\d+),\s*"([^"]+)"')
@@ -38,7 +44,7 @@ def example() -> tuple[str, str]:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
     for target, anchor in LINK.findall(text_of(document)):
-        path = ROOT / target if target else ROOT / document
+        path = (ROOT / document).parent / target if target else ROOT / document
         assert path.exists(), f"{document} links to {target}"
         if anchor:
             assert anchor in anchors(path.read_text()), f"{document} links to {target}#{anchor}"
