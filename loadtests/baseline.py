@@ -87,7 +87,7 @@ def order(rounds: int) -> list[str]:
 def compare(before: Sequence[Figures], after: Sequence[Figures]) -> list[Comparison]:
     """Each endpoint's p50 and p95, a value a round, tested and corrected.
 
-    Raises TargetError where an endpoint was never answered in some round.
+    Raises TargetError where an endpoint was not answered in some round.
     """
     comparisons = []
     for name in ENDPOINTS:
@@ -103,7 +103,10 @@ def compare(before: Sequence[Figures], after: Sequence[Figures]) -> list[Compari
 def _figure(figures: Figures, name: str, percent: int) -> float:
     value = figures[name].p_ms(percent)
     if value is None:
-        raise TargetError(f"no {name} was answered in one of the rounds: nothing to compare")
+        raise TargetError(
+            f"no {name} was answered in a round, so there is nothing to compare: give it a longer "
+            "--duration or more --users"
+        )
     return value
 
 
@@ -130,7 +133,10 @@ def run(options: Options, directory: Path, say: Say) -> int:
                 model=options.model,
                 seed=options.seed + number // 2,
             )
-            measured[version].append(measure(plan, say).measured())
+            figures = measure(plan, say).measured()
+            for name in ENDPOINTS:
+                _figure(figures, name, PERCENTS[0])  # tell now, not after the last round
+            measured[version].append(figures)
     comparisons = compare(measured[BEFORE], measured[AFTER])
     _write(directory, options.baseline, comparisons)
     return _conclude(comparisons, options.baseline, directory, say)
