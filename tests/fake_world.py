@@ -64,9 +64,11 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     witness: FakeWitness = field(default_factory=FakeWitness)
     environment: dict[str, str] = field(default_factory=lambda: {"POSTGRES_PASSWORD": "hush"})
+    marked_s: float = 0.0
 
     def mark(self) -> None:
-        """Logs are read from here: there are none."""
+        """Logs are read from here."""
+        self.marked_s = self.clock.now()
 
     def shell_environment(self) -> dict[str, str]:
         return dict(os.environ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -190,6 +191,46 @@ def test_a_fix_that_does_nothing(lamp: Drill, world: World) -> None:
         run(lamp, body)
     assert world.done == ["broken", "undone"]
     assert not lamp.held
+
+
+def complaint(world: World, until_s: Callable[[], float]) -> Look:
+    """A line in a log that is written again and again, for the last time at a moment."""
+
+    def look() -> str:
+        written_s = min(world.clock.now(), until_s())
+        assert written_s >= world.marked_s, "no line"
+        return "a line"
+
+    return Look("the log complains", look)
+
+
+def test_one_complaint_that_came_late_does_not_last(lamp: Drill, world: World) -> None:
+    last_s = [math.inf]
+
+    def act() -> str:
+        world.lit = True
+        last_s[0] = world.clock.now() + 0.1
+        return "a new bulb"
+
+    def body() -> None:
+        lamp.inject(burnt_out(world))
+        lamp.symptom(1, complaint(world, lambda: last_s[0]))
+        lamp.fix(3, Action("change the bulb", act))
+        lamp.recovered(within_s=3.0)
+
+    run(lamp, body)
+    assert lamp.held
+
+
+def test_complaints_that_go_on_are_a_fix_that_does_not_heal(lamp: Drill, world: World) -> None:
+    def body() -> None:
+        lamp.inject(burnt_out(world))
+        lamp.symptom(1, complaint(world, lambda: math.inf))
+        lamp.fix(3, world.change_bulb())
+        lamp.recovered(within_s=3.0)
+
+    with pytest.raises(FixDidNotHeal, match="still seen: a line"):
+        run(lamp, body)
 
 
 def test_a_fix_that_does_nothing_to_a_fault_without_a_symptom(lamp: Drill, world: World) -> None:
