@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from fixtures import runbook
-from fixtures.monitoring import FILES, HURRY, JOBS, hurried
+from fixtures.monitoring import FILES, HURRY, JOBS, hurried, refuse_taken_ports
 from fixtures.run import DEFAULT_RUNBOOK
-from fixtures.stack import ROOT, SERVICE
+from fixtures.stack import ROOT, SERVICE, PortTaken
 from fixtures.symptoms import alerts, dashboards, metrics
 from fixtures.symptoms.alerts import Alertmanager, AlertmanagerSilent
 from fixtures.symptoms.metrics import Prometheus, PrometheusSilent, QueryRejected
@@ -422,3 +423,13 @@ def test_a_silent_alertmanager_is_no_quiet_one() -> None:
             alerts.quiet(manager)()
         with pytest.raises(AssertionError, match="refused"):
             alerts.answers(manager)()
+
+
+def test_a_port_that_is_taken_is_refused_before_the_first_drill() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = str(held.getsockname()[1])
+        with pytest.raises(PortTaken, match=f"port {port}.*set ALERTMANAGER_PORT"):
+            refuse_taken_ports({"PROMETHEUS_PORT": "1", "ALERTMANAGER_PORT": port})
+    refuse_taken_ports({"PROMETHEUS_PORT": "1", "ALERTMANAGER_PORT": port})
