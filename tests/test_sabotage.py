@@ -7,6 +7,7 @@ that is deleted, a process that is left running. Only the deadlines are shorter 
 # ruff: noqa: PT012 - a drill is several statements; which of them raises is in the error's name
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import LiteralString
@@ -102,7 +103,7 @@ def test_a_stack_that_is_not_well(
     stack.links.cut("payments")
     try:
         with (
-            pytest.raises(NotSteady, match=r"(?s)links are disturbed.*payments.*waited +1\.5 s"),
+            pytest.raises(NotSteady, match=r"(?s)links are disturbed.*payments.*waited +\d+\.\d s"),
             sabotaged.closing(),
         ):
             sabotaged.begin()
@@ -136,7 +137,7 @@ def test_a_symptom_that_never_shows(sabotaged: Drill, stack: Stack) -> None:
     assert "3.1 symptom 1" in message
     assert "expected   backend's log mentions /pigs fly/" in message
     assert "lines, none matches; the last:" in message
-    assert "waited     1." in message
+    assert re.search(r"waited     \d+\.\d s, \d+ looks", message)
     assert str(sabotaged.journal.path) in message
     assert undisturbed(stack)
     assert outcome(sabotaged) == ("failed", "SymptomAbsent", False)
