@@ -379,8 +379,10 @@ class TestVisits:
             self.catalogue = Catalogue(("lamps", "rugs & co"), ("lamp",), 100)
             self.orders = visits.Orders()
             self.asked: list[tuple[str, str, str]] = []
+            self.keys: set[str] = set()
 
-        def ask(self, name: str, method: str, path: str, **_: Any) -> Any:
+        def ask(self, name: str, method: str, path: str, **more: Any) -> Any:
+            self.keys |= set((more.get("headers") or {}).values())
             self.asked.append((name, method, path))
             return {"id": 7} if method == "POST" else True
 
@@ -395,6 +397,14 @@ class TestVisits:
         assert [name for name, _, _ in someone.asked] == ["order", "order_status"]
         assert someone.asked[1][2] == "/orders/7"
         assert someone.orders.acknowledged == 1
+
+    def test_two_runs_of_the_same_seed_place_different_orders(self) -> None:
+        keys = set()
+        for _ in range(2):
+            someone = self.Someone()
+            visits.order(someone)
+            keys |= someone.keys
+        assert len(keys) == 2
 
     def test_what_is_browsed_for_is_quoted(self) -> None:
         someone = self.Someone()
