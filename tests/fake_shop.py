@@ -31,7 +31,7 @@ def open_shop() -> Iterator[FakeShop]:
     class Handler(_Handler):
         fake = shop
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     shop.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -42,6 +42,13 @@ def open_shop() -> Iterator[FakeShop]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A customer went away before the answer; that is theirs to tell."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -93,4 +100,4 @@ if __name__ == "__main__":  # in a container, for load from other containers
     class _Open(_Handler):
         fake = FakeShop()
 
-    ThreadingHTTPServer(("0.0.0.0", 80), _Open).serve_forever()  # noqa: S104
+    _Server(("0.0.0.0", 80), _Open).serve_forever()  # noqa: S104
