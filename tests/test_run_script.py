@@ -96,7 +96,7 @@ def test_an_unknown_job_is_named(clone: Clone) -> None:
 def test_the_usage_names_every_job_that_tox_has() -> None:
     usage = (ROOT / "run").read_text()
     tox = (ROOT / "tox.ini").read_text()
-    for job in ("drills", "tests", "load", "probes", "clean"):
+    for job in ("drills", "tests", "load", "clean"):
         assert f"\n  {job} " in usage
         assert f"\n[testenv:{job}]\n" in tox
 
@@ -189,9 +189,7 @@ def test_an_environment_is_looked_after_when_what_it_is_made_from_changes(
     assert clone.run("drills").stderr == "", "once"
 
 
-@pytest.mark.parametrize(
-    ("job", "module"), [("clean", "fixtures.clean"), ("probes", "probes"), ("load", "loadtests")]
-)
+@pytest.mark.parametrize(("job", "module"), [("clean", "fixtures.clean"), ("load", "loadtests")])
 def test_every_job_has_its_module(clone: Clone, job: str, module: str) -> None:
     clone.made("load" if job == "load" else "drills")
     assert clone.run(job, "--x").stdout == f"job: -m {module} --x\n"
