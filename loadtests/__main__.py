@@ -8,6 +8,7 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from fixtures import paths
 from loadtests import baseline, ceiling, own_stack, shapes, target
 from loadtests.arguments import Options, parse
 from loadtests.generator import GeneratorError, Plan
@@ -55,7 +56,9 @@ def _terminated(_number: int, _frame: object) -> None:
 def _dispatch(options: Options, objectives: Objectives) -> int:
     if options.report is not None:
         return _conclude(reread(options.report), objectives, options.report)
-    directory = options.directory or _unused(RUNS / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-load")
+    directory = options.directory or paths.unused(
+        RUNS / f"{time.strftime('%Y-%m-%dT%H-%M-%S')}-load"
+    )
     if options.baseline is not None:
         return baseline.run(options, directory, say)
     with _shop(options) as stack:
@@ -118,14 +121,14 @@ def _conclude(result: Result, objectives: Objectives, directory: Path) -> int:
     for loss in result.losses:
         say(f"LOST: {loss}")
     if result.tried:  # its steps broke the objectives on purpose
-        say(f"\npage: {_shown(directory / PAGE)}")
+        say(f"\npage: {paths.shown(directory / PAGE)}")
         return MISSED if result.losses or result.knee is None else 0
     missed = [one for one in verdicts if not one.held]
     for one in missed:
         say(f"MISSED: {one.told}")
     if not missed:
         say(f"All {len(verdicts)} objectives held.")
-    say(f"\npage: {_shown(directory / PAGE)}  (CSV, JSON and JUnit beside it)")
+    say(f"\npage: {paths.shown(directory / PAGE)}  (CSV, JSON and JUnit beside it)")
     return MISSED if missed or result.losses else 0
 
 
@@ -171,19 +174,6 @@ def _require_orders(stack: target.ProductionStack, result: Result) -> int:
         return MISSED
     say(f"All {acknowledged} acknowledged orders are in the database.")
     return 0
-
-
-def _shown(path: Path) -> Path:
-    whole, here = path.resolve(), Path.cwd()
-    return whole.relative_to(here) if whole.is_relative_to(here) else whole
-
-
-def _unused(directory: Path) -> Path:
-    number, candidate = 1, directory
-    while candidate.exists():
-        number += 1
-        candidate = directory.with_name(f"{directory.name}-{number}")
-    return candidate
 
 
 if __name__ == "__main__":

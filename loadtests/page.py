@@ -18,6 +18,7 @@ from loadtests.measures import ALL, Measured
 from loadtests.objectives import Verdict
 from loadtests.plot import Plot, over_time
 from loadtests.results import Result
+from reports.text import millis
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -35,15 +36,6 @@ class Section:
 
     name: str
     plots: tuple[Plot, ...]
-
-
-def millis(value: float | None) -> str:
-    """A latency for people."""
-    if value is None:
-        return "-"
-    if value < 9.95:
-        return f"{value:.1f} ms"
-    return f"{value:.0f} ms" if value < 999.5 else f"{value / 1000:.1f} s"
 
 
 TEMPLATES.filters["millis"] = millis

@@ -14,6 +14,7 @@ from loadtests.measures import Measured
 from loadtests.objectives import Objectives, Verdict
 from loadtests.results import WARM_UP_S, Result, assemble
 from loadtests.stream import Counted, Ended, Level, Row, Tried, WorkerLost
+from reports.text import millis
 
 Say = Callable[[str], None]
 TELL_EVERY_S = 5.0
@@ -86,7 +87,7 @@ class _Progress:
                 self._begin(now_s)
             case Tried():
                 what = "held" if row.held else f"broke: {row.why}"
-                self.say(f"  {row.asked_per_s:6.0f}/s  p99 {page.millis(row.p99_ms):>7}  {what}")
+                self.say(f"  {row.asked_per_s:6.0f}/s  p99 {millis(row.p99_ms):>7}  {what}")
             case WorkerLost():
                 self.say(f"  LOST worker {row.who}; {row.left} left")
             case Ended():
@@ -103,7 +104,7 @@ class _Progress:
         one, span_s = self._since, now_s - self._told_s
         self.say(
             f"  {now_s - self._began_s:4.0f} s  asked {self._asked_per_s:.0f}/s, served "
-            f"{one.served / span_s:.0f}/s, p50 {page.millis(one.p_ms(50))}, p99 "
-            f"{page.millis(one.p_ms(99))}, {one.failed} failed"
+            f"{one.served / span_s:.0f}/s, p50 {millis(one.p_ms(50))}, p99 "
+            f"{millis(one.p_ms(99))}, {one.failed} failed"
         )
         self._since, self._told_s = Measured(), now_s

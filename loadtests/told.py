@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from loadtests.page import NAMES, millis
+from loadtests.page import NAMES
 from loadtests.results import Result
+from reports.text import millis
 
 HEADINGS = ("endpoint", "asked/s", "served/s", "answered", "failed", "p50", "p95", "p99")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixtures.journal import FILE_NAME, read
+from fixtures.paths import shown
 from fixtures.runbook import Runbook
 from reports import html, junit, markdown, sarif, table, verdicts
 from reports.run import assemble
@@ -51,15 +52,9 @@ def write_all(run_dir: Path, runbook: Runbook, lock: Path | None) -> Summary:
         "junit": ("junit.xml", junit.render(judgement)),
         "sarif": ("verdicts.sarif", sarif.render(judgement)),
     }
-    paths = {"journal": _shown(run_dir / FILE_NAME)}
+    paths = {"journal": shown(run_dir / FILE_NAME)}
     for name, (file, text) in written.items():
         path = run_dir / file
         path.write_text(text, encoding="utf-8")
-        paths[name] = _shown(path)
+        paths[name] = shown(path)
     return Summary(judgement, paths)
-
-
-def _shown(path: Path) -> Path:
-    """Relative to where one stands, where that is above it."""
-    whole, here = path.resolve(), Path.cwd()
-    return whole.relative_to(here) if whole.is_relative_to(here) else whole
