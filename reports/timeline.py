@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from reports.run import Drill
 from reports.text import millis, seconds
 
-PHASES = ("steady", "fault", "symptom", "step", "fix", "recovered", "residue")
 LEAST_TOP_MS = 100.0
 MOST_TICKS = 5
 
