@@ -106,6 +106,13 @@ def test_a_missing_or_malformed_runbook_is_named_by_file_and_line(tmp_path: Path
     assert re.search(r"edition\.md:\d+: ", said), said
 
 
+def test_only_the_projects_own_runbook_is_locked(tmp_path: Path) -> None:
+    text = (ROOT / "runbook.md").read_text()
+    (tmp_path / "edition.md").write_text(text)
+    said = refused("--lock", f"--runbook={tmp_path / 'edition.md'}")
+    assert "--lock records the words of runbook.md alone" in said
+
+
 # --- the scenarios as they are -----------------------------------------------------------------
 @pytest.mark.parametrize(
     "module", sorted(path.stem for path in (ROOT / "scenarios").glob("test_*.py"))
