@@ -48,7 +48,7 @@ def used(container: Container) -> tuple[float, float]:
 def felt_ms(stage: Stage) -> list[float]:
     """The times of the users' requests of one round, in ms."""
     began_s = time.monotonic()
-    time.sleep(ROUND_S)
+    time.sleep(ROUND_S)  # a round is so many seconds of users
     return [one.took_s * 1000 for one in stage.witness.samples if one.sent_s >= began_s]
 
 

@@ -66,9 +66,9 @@ def customers(
     try:
         generator.start()
         generator.await_row(Started, STARTS_WITHIN_S)
-        time.sleep(BEFORE_S)
+        time.sleep(BEFORE_S)  # what the page shows of the time before
         yield generator
-        time.sleep(AFTER_S)
+        time.sleep(AFTER_S)  # and after
     finally:
         generator.close()
         _report(journal, nodeid, plan, objectives)
