@@ -191,13 +191,19 @@ def test_felt_is_from_the_first_bad_request_to_the_end_of_the_last() -> None:
         sample(8.0),
         sample(10.5, status=500),
         sample(11.0),
-        sample(12.0, took_s=1.5, status=None),
+        sample(11.4, took_s=2.1, status=None),
         sample(14.0),
     )
     report = witness.report(began_s=5.0, fault_s=10.0, healed_s=13.0, ended_s=20.0)
     assert report.felt_s == pytest.approx(13.5 - 10.5)
     assert (report.requests, report.failed) == (5, 2)
     assert [report.latency_ms[one]["count"] for one in ("before", "during", "after")] == [1, 3, 1]
+
+
+def test_two_slow_requests_far_apart_are_two_short_stretches_and_no_long_one() -> None:
+    witness = witness_of(sample(10.5, took_s=0.75), sample(12.0), sample(17.0, took_s=0.5625))
+    report = witness.report(began_s=5.0, fault_s=10.0, healed_s=18.0, ended_s=20.0)
+    assert report.felt_s == pytest.approx(0.75 + 0.5625)
 
 
 def test_felt_begins_with_the_fault_for_a_request_that_was_under_way() -> None:
