@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fixtures import images, machine
+from fixtures import images
 from fixtures.monitoring import FILES, hurried
 from fixtures.symptoms import dashboards
 
@@ -27,7 +27,6 @@ def tool(name: str, kind: str, folder: Path) -> Tool:
     if shutil.which(name):
         before = [name]
     else:
-        machine.make_ready(print)
         [image] = images.choose([kind], print)
         before = ["docker", "run", "--rm", "--network", "none", "--volume", f"{folder}:/files:ro"]
         before += ["--workdir", "/files", "--entrypoint", name, image.reference]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -109,13 +111,16 @@ def test_what_a_run_started_is_ended_and_nothing_else(process: subprocess.Popen[
 
 # --- with an engine ----------------------------------------------------------------------------
 @pytest.fixture(scope="module")
-def image() -> str:
-    """Any image will do: nothing of it runs."""
+def image() -> Iterator[str]:
+    """An empty image: nothing of it runs."""
+    name = f"drillbook-tests-{secrets.token_hex(4)}"
     client = docker.from_env()
-    named = [tag for one in client.images.list() for tag in one.tags]
-    if not named:
-        pytest.skip("no image on this engine")
-    return named[0]
+    archive = io.BytesIO()
+    tarfile.open(fileobj=archive, mode="w").close()
+    client.api.import_image_from_data(archive.getvalue(), repository=name, tag="empty")
+    yield f"{name}:empty"
+    client.images.remove(f"{name}:empty")
+    client.close()
 
 
 class Leftover:
@@ -130,7 +135,11 @@ class Leftover:
         self.network = client.networks.create(f"{project}_net", labels=self.labels)
         self.volume = client.volumes.create(f"{project}_vol", labels=self.labels)
         self.container: Container = client.containers.create(
-            image, name=f"{project}-db-1", labels=self.labels, network=self.network.name
+            image,
+            ["sleep"],
+            name=f"{project}-db-1",
+            labels=self.labels,
+            network=self.network.name,
         )
 
     def there(self) -> list[str]:

@@ -18,7 +18,8 @@ from docker import DockerClient
 from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
-from fixtures import images, machine
+from fixtures import images
+from fixtures.machine import Engine
 
 pytestmark = pytest.mark.stack
 DEADLINE_S = 30.0
@@ -26,8 +27,7 @@ DATABASE = {"POSTGRES_USER": "user", "POSTGRES_PASSWORD": "secret", "POSTGRES_DB
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[DockerClient]:
-    engine = machine.make_ready(print)
+def client(engine: Engine) -> Iterator[DockerClient]:
     images.stand_ins(images.STACK, print)
     client = DockerClient(base_url=engine.endpoint, timeout=60)
     yield client

@@ -12,7 +12,8 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 
-from fixtures import images, machine
+from fixtures import images
+from fixtures.machine import Engine
 from tests.test_stand_ins import eventually, execute, one_shot, reference, running
 
 __all__ = ["reference"]  # a fixture
@@ -21,8 +22,7 @@ Reference = Callable[[str], str]
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[DockerClient]:
-    engine = machine.make_ready(print)
+def client(engine: Engine) -> Iterator[DockerClient]:
     images.stand_ins((*images.MONITORING, "netshoot"), print)
     client = DockerClient(base_url=engine.endpoint, timeout=60)
     yield client
