@@ -269,7 +269,8 @@ def _what(event: Any) -> str:
         case "FaultInjected":
             return f"brought about: {event['what']}, in {seconds(event['took_s'])}"
         case "SymptomSeen":
-            return f"seen {seconds(event['after_s'])} after the fault"
+            less = f"; not enough to prove it: {event['unproven']}" if event.get("unproven") else ""
+            return f"seen {seconds(event['after_s'])} after the fault{less}"
         case "StepTaken":
             how = "typed as written" if event["how"] == "typed" else "performed by code"
             return f"{how}, in {seconds(event['took_s'])}"

@@ -94,7 +94,8 @@ class Live:
 
     def _on_SymptomSeen(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         number, after = event["ref"]["number"], seconds(event["after_s"])
-        self._progress(event, "symptom", f"{number} seen after {after}: {event['saw']}")
+        less = f" (unproven: {event['unproven']})" if event.get("unproven") else ""
+        self._progress(event, "symptom", f"{number} seen after {after}: {event['saw']}{less}")
 
     def _on_AlertFired(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         self._progress(event, "alert", f"after {seconds(event['after_s'])}: {event['saw']}")

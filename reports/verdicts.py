@@ -53,6 +53,16 @@ class Evidence:
     """Of the line's words when the drill ran."""
 
     @property
+    def unproven(self) -> str:
+        """Why it is not enough to prove the line; empty where it is."""
+        return str(self.event.get("unproven", ""))
+
+    @property
+    def proves(self) -> bool:
+        """The line holds by this alone."""
+        return self.ok and self.drill.held and not self.unproven
+
+    @property
     def counts(self) -> bool:
         """It proves something: it speaks against the line, or its drill held."""
         return self.drill.held or not self.ok
@@ -312,7 +322,7 @@ def _verdict(
     against = [one for one in fresh if one.event["event"] == "ClaimFailed"]
     # A step that was taken and did not show what it should speaks against itself even where the
     # run was cut before it could say so.
-    held = any(one.ok and one.drill.held for one in fresh) and all(one.ok for one in fresh)
+    held = any(one.proves for one in fresh) and all(one.ok for one in fresh)
     word: Word
     if against:
         word, why = "contradicted", gist(against[0].event["message"])
@@ -337,7 +347,7 @@ def _edited_why(line: Line, *, held: bool) -> str:
 
 
 def _proven_why(evidence: Iterable[Evidence]) -> str:
-    drills = dict.fromkeys(one.drill.title for one in evidence if one.ok and one.drill.held)
+    drills = dict.fromkeys(one.drill.title for one in evidence if one.proves)
     return f"held in: {', '.join(drills)}"
 
 
@@ -345,7 +355,10 @@ def _unproven_why(line: Line, platform: str, evidence: list[Evidence], run: Run)
     if platform not in run.platforms:
         return f"it speaks of {platform} only, and no drill ran there"
     for one in evidence:
-        return f"exercised in a drill that did not hold ({one.drill.error or one.drill.outcome})"
+        if not one.drill.held:
+            failed = one.drill.error or one.drill.outcome
+            return f"exercised in a drill that did not hold ({failed})"
+        return f"{one.unproven}; what can be seen without was seen in: {one.drill.title}"
     for drill in run.drills:
         claimed = any(name_of(claim) == line.name for claim in drill.claims)
         if claimed and drill.platform == platform:
@@ -395,6 +408,7 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
                 "event": one.event["event"],
                 "t_s": one.event["t_s"],
                 "speaks_for_it": one.ok,
+                "unproven": one.unproven,
                 "drill_held": one.drill.held,
             }
             for one in verdict.evidence

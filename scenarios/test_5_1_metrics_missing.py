@@ -9,7 +9,7 @@ import pytest
 from fixtures.drill import Drill, drills
 from fixtures.faults import configuration
 from fixtures.faults import monitoring as breaks
-from fixtures.monitoring import Monitoring
+from fixtures.monitoring import NO_GRAFANA, Monitoring
 from fixtures.stack import Stack
 from fixtures.symptoms import containers as see
 from fixtures.symptoms import dashboards, http, metrics, pages
@@ -28,10 +28,7 @@ EXPORTERS = {
 }
 SEEN_S = 25.0
 STARTS = "docker compose start <service_name>"
-NOT_SEEN = (
-    "Seen in the data that the panel draws, asked of Prometheus by the panel's own query. The "
-    "panel itself is unproven here: no Grafana image."
-)
+NO_PANEL = "asked of Prometheus itself, not of a panel in Grafana"
 
 
 def look_at_page(
@@ -43,12 +40,16 @@ def look_at_page(
     drill.symptom(1, pages.target_is(browser, prometheus.url, address, "DOWN", picture))
 
 
-def look_at_panel(drill: Drill, monitoring: Monitoring, title: str) -> None:
-    """Symptom 2: a panel has no data."""
+def look_at_panel(
+    drill: Drill, monitoring: Monitoring, browser: Browser, title: str, picture: Path
+) -> None:
+    """Symptom 2: a panel's own query gives nothing, and Grafana, where there is one, says so."""
     look = dashboards.empty(monitoring.prometheus, monitoring.dashboards, title)
-    drill.symptom(2, look, within_s=SEEN_S)
-    if monitoring.grafana_url is None:
-        drill.note("symptom", 2, NOT_SEEN)
+    drill.symptom(2, look, within_s=SEEN_S, unproven=monitoring.no_grafana)
+    if monitoring.grafana_url:
+        page = monitoring.grafana_url + dashboards.address(monitoring.dashboards, title)
+        panel = picture.with_stem(f"{picture.stem}-panel")
+        drill.symptom(2, pages.shows(browser, page, "No data", panel), within_s=SEEN_S)
 
 
 @drills("5.1", cause=1)
@@ -63,7 +64,7 @@ def test_exporter_is_not_running(
     drill.inject(breaks.stopped(service))
 
     look_at_page(drill, monitoring, browser, address, picture)
-    look_at_panel(drill, monitoring, title)
+    look_at_panel(drill, monitoring, browser, title, picture)
     drill.alert("TargetDown")
 
     drill.step(1, "docker compose ps -a", shows=rf"{name} .*Exited \(\d+\)")
@@ -82,7 +83,7 @@ def test_prometheus_is_not_running(drill: Drill, monitoring: Monitoring, browser
 
     drill.inject(breaks.stopped(monitoring.service("prometheus")))
 
-    drill.symptom(2, metrics.silent(prometheus))
+    drill.symptom(2, metrics.silent(prometheus), unproven=NO_PANEL)
     drill.note(
         "symptom",
         1,
@@ -108,7 +109,8 @@ def test_alertmanager_is_not_running(
     drill.inject(breaks.stopped(monitoring.service("alertmanager")))
 
     look_at_page(drill, monitoring, browser, address, picture)
-    drill.symptom(2, metrics.no_data(prometheus, "alertmanager_alerts"))
+    look = metrics.no_data(prometheus, "alertmanager_alerts")
+    drill.symptom(2, look, unproven=NO_PANEL)
 
     drill.step(1, "docker compose ps -a", shows=r"alertmanager .*Exited \(\d+\)")
     drill.step(4, breaks.reaches(monitoring, address, answers=False))
@@ -122,7 +124,7 @@ def test_grafana_is_not_running(drill: Drill, monitoring: Monitoring, browser: B
     """Grafana's own container is not running."""
     url = monitoring.grafana_url
     if url is None:
-        pytest.skip("unproven here: no Grafana image")
+        pytest.skip(NO_GRAFANA)
 
     drill.inject(breaks.stopped(monitoring.service("grafana")))
 
@@ -154,7 +156,7 @@ def test_prometheus_yml_is_wrong(
     drill.inject(breaks.mistargeted(monitoring, right, wrong))
 
     look_at_page(drill, monitoring, browser, wrong, picture)
-    look_at_panel(drill, monitoring, title)
+    look_at_panel(drill, monitoring, browser, title, picture)
     drill.alert("TargetDown")
 
     drill.step(1, "docker compose ps -a", shows=r"prometheus .*Up ")
@@ -177,7 +179,7 @@ def test_firewall_before_a_target(
     drill.inject(breaks.firewall(monitoring, service, port))
 
     look_at_page(drill, monitoring, browser, address, picture)
-    look_at_panel(drill, monitoring, "CPU of the machine")
+    look_at_panel(drill, monitoring, browser, "CPU of the machine", picture)
     drill.alert("TargetDown")
 
     drill.step(1, "docker compose ps -a", shows=r"node_exporter .*Up ")
@@ -202,7 +204,7 @@ def test_application_exposes_no_metrics(
     drill.inject(configuration.environment(stack.backend, "METRICS_ENABLED", "false"))
 
     look_at_page(drill, monitoring, browser, address, picture)
-    look_at_panel(drill, monitoring, "Requests in flight")
+    look_at_panel(drill, monitoring, browser, "Requests in flight", picture)
     drill.alert("TargetDown")
 
     drill.step(1, "docker compose ps -a", shows=r"backend .*Up ")

@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.drill import Drill, drills
 from fixtures.faults import monitoring as breaks
-from fixtures.monitoring import Monitoring
+from fixtures.monitoring import NO_GRAFANA, Monitoring
 from fixtures.stack import Stack
 from fixtures.symptoms import dashboards, pages
 
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 EMPTY_S = 45.0  # Prometheus looks back 20 s in drills, five minutes in production
-NOT_SEEN = (
-    "Seen in the data that the panels draw, asked of Prometheus by their own queries. That the "
-    "dashboard opens is unproven here: no Grafana image."
-)
+DASHBOARD = "/d/shop-backend?kiosk"
 
 
-def note_what_is_unproven(drill: Drill, monitoring: Monitoring) -> None:
-    if monitoring.grafana_url is None:
-        drill.note("symptom", 1, NOT_SEEN)
+def look_at(drill: Drill, monitoring: Monitoring, browser: Browser, path: str, kept: Path) -> None:
+    """Symptom 1 where there is a Grafana: what it shows says so."""
+    if monitoring.grafana_url:
+        page = pages.shows(browser, monitoring.grafana_url + path, "No data", kept)
+        drill.symptom(1, page, within_s=EMPTY_S)
 
 
 @drills("5.2")
@@ -44,22 +43,15 @@ def test_data_source_is_wrong(
     drill: Drill, stack: Stack, monitoring: Monitoring, browser: Browser, picture: Path
 ) -> None:
     """Grafana's data source has a wrong address."""
-    drill.note(
-        "step",
-        1,
-        "Grafana 10 moved this page to Connections -> Data sources. From its documentation; not "
-        "seen here.",
-    )
     url = monitoring.grafana_url
     if url is None:
-        pytest.skip("unproven here: no Grafana image")
+        pytest.skip(NO_GRAFANA)
     source = monitoring.folder / "grafana/provisioning/datasources/prometheus.yml"
     before = source.read_text()
-    page = f"{url}/d/shop-backend?kiosk"
 
     drill.inject(breaks.wrong_source(monitoring, "http://prometheus:9099"))
 
-    drill.symptom(1, pages.shows(browser, page, "No data", picture), within_s=EMPTY_S)
+    drill.symptom(1, pages.shows(browser, url + DASHBOARD, "No data", picture), within_s=EMPTY_S)
 
     drill.step(1, breaks.source_fails(stack, url))
 
@@ -78,8 +70,9 @@ def test_prometheus_collects_nothing(
 
     drill.inject(breaks.nothing_to_scrape(monitoring))
 
-    drill.symptom(1, dashboards.all_empty(prometheus, found), within_s=EMPTY_S)
-    note_what_is_unproven(drill, monitoring)
+    empty = dashboards.all_empty(prometheus, found)
+    drill.symptom(1, empty, within_s=EMPTY_S, unproven=monitoring.no_grafana)
+    look_at(drill, monitoring, browser, DASHBOARD, picture.with_stem(f"{picture.stem}-dashboard"))
     drill.note(
         "cause",
         2,
@@ -106,9 +99,11 @@ def test_query_names_no_metric(
 
     drill.inject(breaks.misnamed(monitoring, "backend.json", right, wrong))
 
-    look = dashboards.empty(prometheus, monitoring.dashboards, "Requests in flight")
-    drill.symptom(1, look)
-    note_what_is_unproven(drill, monitoring)
+    title = "Requests in flight"
+    empty = dashboards.empty(prometheus, monitoring.dashboards, title)
+    drill.symptom(1, empty, unproven=monitoring.no_grafana)
+    path = dashboards.address(monitoring.dashboards, title)
+    look_at(drill, monitoring, browser, path, picture.with_stem(f"{picture.stem}-panel"))
 
     drill.step(2, pages.queried(browser, prometheus.url, right, r"backend:8000", picture))
     shown = pages.begins(browser, f"{prometheus.url}/graph")

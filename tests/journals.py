@@ -71,9 +71,12 @@ class Script:
         self.write("PhaseEntered", 0.31, phase="fault", what=what)
         self.write("FaultInjected", took_s, what=what, saw=saw, took_s=took_s)
 
-    def symptom(self, name: str, what: str, saw: str, after_s: float) -> None:
+    def symptom(
+        self, name: str, what: str, saw: str, after_s: float, *, unproven: str = ""
+    ) -> None:
         self.phase("symptom", what)
-        self.write("SymptomSeen", after_s, ref=self.ref(name), saw=saw, after_s=after_s)
+        told = {"ref": self.ref(name), "saw": saw, "after_s": after_s, "unproven": unproven}
+        self.write("SymptomSeen", after_s, **told)
 
     def step(self, name: str, commands: list[str], saw: str, transcript: str = "") -> None:
         self.phase("step", commands[0] if commands else saw)

@@ -132,6 +132,27 @@ def test_a_fault_that_breaks_nothing(lamp: Drill, world: World) -> None:
     assert told(lamp, "FaultInjected") == []
 
 
+def test_a_look_that_sees_only_a_part_says_so_in_the_journal(lamp: Drill, world: World) -> None:
+    def body() -> None:
+        lamp.inject(burnt_out(world))
+        lamp.symptom(1, world.dark(), unproven="nobody looked at the lamp")
+        lamp.fix(3, world.change_bulb())
+        lamp.recovered()
+
+    run(lamp, body)
+    [seen] = told(lamp, "SymptomSeen")
+    assert seen["unproven"] == "nobody looked at the lamp"
+
+
+def test_a_look_that_sees_only_a_part_must_show_all_the_same(lamp: Drill, world: World) -> None:
+    def body() -> None:
+        lamp.inject(burnt_out(world))
+        lamp.symptom(1, NEVER, within_s=7.0, unproven="nobody looked at the lamp")
+
+    with pytest.raises(SymptomAbsent):
+        run(lamp, body)
+
+
 def test_a_symptom_that_never_shows_tells_all_there_is_to_tell(lamp: Drill, world: World) -> None:
     def body() -> None:
         lamp.inject(burnt_out(world))

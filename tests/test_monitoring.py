@@ -195,6 +195,17 @@ def test_the_metrics_of_a_query_are_found(query: str, names: set[str]) -> None:
     assert dashboards.names(query) == names
 
 
+def test_a_panel_is_found_where_grafana_shows_it() -> None:
+    folder = FILES / "grafana" / "dashboards"
+    boards = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    for board in boards:
+        for panel in board["panels"]:
+            where = dashboards.address(folder, panel["title"])
+            assert where == f"/d/{board['uid']}?viewPanel={panel['id']}&kiosk"
+    with pytest.raises(LookupError, match="no panel 'Weather'"):
+        dashboards.address(folder, "Weather")
+
+
 # --- a faster clock ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("written", "becomes"),

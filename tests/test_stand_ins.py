@@ -319,5 +319,9 @@ def test_toxiproxy_is_the_version_it_says_and_nothing_else(
     assert one_shot(client, reference("toxiproxy"), "-version").strip().endswith("version 2.12.0")
     assert image.attrs["Config"]["Entrypoint"] == ["/toxiproxy"]
     assert "8474/tcp" in image.attrs["Config"]["ExposedPorts"]
-    with pytest.raises(docker.errors.APIError, match="sh"):
-        client.containers.run(image, entrypoint="/bin/sh", remove=True)
+    container = client.containers.create(image, entrypoint="/bin/sh")
+    try:
+        with pytest.raises(docker.errors.APIError, match="sh"):
+            container.start()
+    finally:
+        container.remove()  # one that never ran is not removed by itself

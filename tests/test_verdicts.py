@@ -130,6 +130,37 @@ def test_a_step_cut_before_it_could_be_contradicted_is_not_proven(
     assert of(judged(script, book), STEP).word == "unproven"
 
 
+NO_IMAGE = "unproven here: no Grafana image"
+
+
+def test_a_symptom_seen_only_in_part_is_unproven_and_says_why(
+    script: Script, book: Runbook
+) -> None:
+    script.symptom(SYMPTOM, "the data", "no series", 0.2, unproven=NO_IMAGE)
+    passed(script)
+    verdict = of(judged(script, book), SYMPTOM)
+    assert (verdict.word, verdict.held) == ("unproven", False)
+    assert verdict.why == f"{NO_IMAGE}; what can be seen without was seen in: Crashed"
+
+
+def test_a_symptom_seen_in_part_and_then_whole_is_proven(script: Script, book: Runbook) -> None:
+    script.symptom(SYMPTOM, "the data", "no series", 0.2, unproven=NO_IMAGE)
+    script.symptom(SYMPTOM, "the page", "No data", 0.4)
+    passed(script)
+    assert of(judged(script, book), SYMPTOM).word == "proven"
+
+
+def test_a_symptom_that_never_showed_even_in_part_is_contradicted(
+    script: Script, book: Runbook
+) -> None:
+    script.symptom(SYMPTOM, "the data", "no series", 0.2, unproven=NO_IMAGE)
+    passed(script)
+    script.begin("scenarios/test_x.py::test_cut", "Cut", "3.1", "3.1 cause 3")
+    contradict(script, SYMPTOM)
+    script.end("failed", held=False, error="SymptomAbsent", message="…")
+    assert of(judged(script, book), SYMPTOM).word == "contradicted"
+
+
 def test_a_drill_that_cannot_be_done_here_says_why(book: Runbook) -> None:
     judgement = judge(assemble(records(book)), book, None)
     verdict = of(judgement, "5.2 cause 1")
