@@ -85,10 +85,21 @@ def test_a_bare_debian_gets_an_engine_and_the_plugins_alone(said: list[str]) -> 
     assert (engine.version, engine.compose_version) == ("20.10.24+dfsg1", "2.26.1-4")
     assert engine.endpoint == "unix:///var/run/docker.sock"
     assert host.started == ["dockerd"]
-    assert [path for path in host.contents if "docker" in path] == sorted(PLUGIN_FILES)[::-1]
+    ours = {*PLUGIN_FILES, "/etc/docker/daemon.json"}
+    assert {path for path in host.contents if "docker" in path} == ours
+    settings = json.loads(host.contents["/etc/docker/daemon.json"])
+    assert settings == {"features": {"buildkit": True}}, "its `docker build` builds as today's does"
     assert not host.exists("/usr/sbin/policy-rc.d"), "what held services back is taken away again"
     assert any("installing docker.io" in line for line in said)
     assert any("engine 20.10.24+dfsg1 answers" in line for line in said)
+
+
+def test_settings_that_somebody_left_for_an_engine_are_kept() -> None:
+    host = debian()
+    once_installed(host)
+    host.contents["/etc/docker/daemon.json"] = '{"mtu": 1400}'
+    machine.make_ready(lambda _: None, host)
+    assert host.contents["/etc/docker/daemon.json"] == '{"mtu": 1400}'
 
 
 def test_services_are_held_back_while_packages_are_installed() -> None:
