@@ -66,12 +66,10 @@ def _dispatch(options: Options, objectives: Objectives) -> int:
         if options.ceiling:
             return ceiling.run(host, directory, say)
         plan = _plan(options, host, directory)
-        status = _knee(plan, objectives, options) if plan.shape == shapes.KNEE else None
-        if status is None:
-            result = _measured(plan, objectives)
-            status = _conclude(result, objectives, directory)
-            if stack is not None:
-                status = max(status, _require_orders(stack, result))
+        result = _measured(plan, objectives)
+        status = _conclude(result, objectives, directory)
+        if stack is not None:
+            status = max(status, _require_orders(stack, result))
         return status
 
 
@@ -95,6 +93,7 @@ def _plan(options: Options, host: str, directory: Path) -> Plan:
         processes=options.processes,
         objectives=options.objectives,
         web_port=options.web_port,
+        searches=options.times,
     )
 
 
@@ -121,8 +120,9 @@ def _conclude(result: Result, objectives: Objectives, directory: Path) -> int:
     for loss in result.losses:
         say(f"LOST: {loss}")
     if result.tried:  # its steps broke the objectives on purpose
+        status = _knee(result)
         say(f"\npage: {paths.shown(directory / PAGE)}")
-        return MISSED if result.losses or result.knee is None else 0
+        return MISSED if result.losses else status
     missed = [one for one in verdicts if not one.held]
     for one in missed:
         say(f"MISSED: {one.told}")
@@ -132,33 +132,23 @@ def _conclude(result: Result, objectives: Objectives, directory: Path) -> int:
     return MISSED if missed or result.losses else 0
 
 
-def _knee(plan: Plan, objectives: Objectives, options: Options) -> int:
-    """Search for the knee, as often as asked; how far the searches agree."""
-    knees: list[float] = []
-    status = 0
-    for number in range(1, options.times + 1):
-        directory = plan.directory if options.times == 1 else plan.directory / f"{number}"
-        result = _measured(Plan(**{**vars(plan), "directory": directory}), objectives)
-        status = max(status, _conclude(result, objectives, directory))
-        say(_knee_told(result))
-        if result.knee is not None:
-            knees.append(result.knee.asked_per_s)
-    if len(knees) > 1:
-        apart = max(knees) / min(knees) - 1
-        found = ", ".join(f"{one:.0f}" for one in knees)
-        say(f"knee of {len(knees)} searches: {found} requests/s, {apart:.1%} apart")
-        status = max(status, int(apart > REPRODUCIBLE))
-    return status
-
-
-def _knee_told(result: Result) -> str:
-    knee = result.knee
-    if knee is None:
-        return "knee: not even the lowest rate held the objectives"
-    told = f"knee: {knee.asked_per_s:.0f} requests/s is the last rate that held"
-    if all(one.held for one in result.tried):
-        told += ", and the highest that was tried: ask for more --users"
-    return told
+def _knee(result: Result) -> int:
+    """Say what each search found, and how far they agree."""
+    knees = [one for one in result.knees if one is not None]
+    if len(knees) < len(result.knees):
+        say("knee: not even the lowest rate held the objectives")
+        return MISSED
+    found = " and ".join(f"{one:.0f}" for one in knees)
+    if not result.broke:
+        say(f"knee: {found} requests/s held, the most that was tried: give it more --users")
+        return 0
+    told = f"knee: {found} requests/s; above it the objectives break more often than they hold"
+    if len(knees) == 1:
+        say(told)
+        return 0
+    apart = max(knees) / min(knees) - 1
+    say(f"{told} ({len(knees)} searches, {apart:.1%} apart)")
+    return MISSED if apart > REPRODUCIBLE else 0
 
 
 def _require_orders(stack: target.ProductionStack, result: Result) -> int:

@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         "missed. Without --host, on the project's own stack, brought up for it.",
         epilog="Shapes: "
         + "; ".join(f"{shape.name}, {shape.what}" for shape in shapes.SHAPES.values())
-        + "; knee, step up until the objectives break, and name the last rate that held.",
+        + "; knee, climb up and down around the rate at which the objectives break, and name it.",
     )
     add = one.add_argument
     add("shape", nargs="?", default="steady", choices=shapes.NAMES, metavar="SHAPE")
@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     add("--web", nargs="?", type=_count, const=WEB_PORT, help=f"Locust's own page ({WEB_PORT})")
     add("--directory", type=Path, help="where results go (reports/runs/<time>-load)")
     add("--report", type=Path, metavar="DIRECTORY", help="judge and draw a finished run again")
-    add("--times", type=_count, default=1, help="knee: search so often, and compare")
+    add("--times", type=_count, default=1, help="knee: so many searches, in turns, compared")
     add("--baseline", metavar="REF", help="compare with the service of another commit")
     add("--rounds", type=_count, default=6, help="baseline: rounds of each version (6)")
     add("--ceiling", action="store_true", help="what wrk and Locust reach at most, side by side")

@@ -66,7 +66,8 @@ def as_json(result: Result, verdicts: Sequence[Verdict], cost: Spent) -> str:
                 for name, one in result.measured().items()
             },
             "budget": {**asdict(cost), "share": cost.share},
-            "knee": [asdict(one) for one in result.tried],
+            "knees_per_s": result.knees,
+            "tried": [asdict(one) for one in result.tried],
             "generator_share": round(result.generator_share, 4),
             "warnings": result.warnings,
             "losses": result.losses,

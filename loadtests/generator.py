@@ -46,7 +46,9 @@ class Plan:
     seed: int = 0
     processes: int = 0
     hold: bool = False
-    step_s: float = 6.0
+    step_s: float = 5.0
+    searches: int = 1
+    """For the knee, taking turns."""
     objectives: Path | None = None
     only: str = ""
     """Ask for this endpoint alone."""
@@ -74,6 +76,7 @@ class Plan:
             "--pace-per-s": self.pace_per_s,
             "--seed": self.seed,
             "--step-s": self.step_s,
+            "--searches": self.searches,
             "--stream": self.stream,
             "--lifeline": lifeline,
             "--stop-timeout": 0,

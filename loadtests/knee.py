@@ -1,26 +1,34 @@
-"""Finding the knee: the highest rate at which the objectives still hold.
+"""Finding the knee: the rate up to which the objectives hold more often than they break.
 
-The rate goes up by a half until the objectives break, and then the gap between the last rate
-that held and the first that broke is halved until it is small. A rate has broken when it broke
-twice in a row: one hiccup of the machine is not the service's limit.
+Near its limit a service does not break at one rate for good: a machine that is a little slower for
+some seconds moves the limit with it, and a single step that held or broke there says little. So
+the search is a staircase, as psychophysics has them for thresholds (W. J. M. Levitt, "Transformed
+up-down methods in psychoacoustics", 1971): the rate goes up until the objectives break; from then
+on a step that holds is followed by a higher rate and one that breaks by a lower one, so that the
+search climbs up and down around the rate at which either is as likely. Their mean is the knee.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 GROWTH = 1.5
-GAP = 0.04
-"""The search is over when the rate that held and the one that broke differ by this share."""
+"""Between two rates on the way up, until the objectives first break."""
+COARSE, FINE = 1.12, 1.05
+"""Between two rates of the staircase: until it first turns, and from then on."""
+STEPS = 24
+"""How many fine steps make a knee."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One rate that was tried."""
+    """One rate that was tried; ``counts`` says that it is one of those whose mean is the knee."""
 
     users: int
     held: bool
-    why: str = ""
+    counts: bool
 
 
 @dataclass
@@ -29,44 +37,55 @@ class Search:
 
     start: int
     limit: int
-    users: int = 0
     steps: list[Step] = field(default_factory=list)
-    _held: int = 0
-    _broke: int | None = None
-    _doubted: bool = False
     over: bool = False
+    _level: float = 0.0
+    _growing: bool = True
+    _factor: float = COARSE
 
     def __post_init__(self) -> None:
-        self.users = self.start
+        self._level = float(min(self.start, self.limit))
 
-    def tell(self, *, held: bool, why: str = "") -> None:
-        """How the step at ``users`` went; sets the next one, or ``over``."""
-        self.steps.append(Step(self.users, held, why))
-        if held:
-            self._held = max(self._held, self.users)
-        elif not self._doubted:
-            self._doubted = True
-            return  # once more at the same rate
+    @property
+    def users(self) -> int:
+        """How many users to try next."""
+        return max(1, round(self._level))
+
+    def tell(self, *, held: bool) -> Step:
+        """How the step at ``users`` went; sets the next one, or ``over``. Returns the step."""
+        turned = bool(self.steps) and self.steps[-1].held != held
+        if not self._growing and turned:
+            self._factor = FINE
+        step = Step(self.users, held, not self._growing and self._factor == FINE)
+        self.steps.append(step)
+        if self._growing:
+            self._grow(held=held, turned=turned)
         else:
-            self._broke = self.users if self._broke is None else min(self._broke, self.users)
-        self._doubted = False
-        self._choose()
+            self._move(self._factor if held else 1 / self._factor)
+        self.over = self.over or sum(one.counts for one in self.steps) >= STEPS
+        return step
 
-    @property
-    def knee(self) -> int | None:
-        """The last number of users that held; None where not even the first did."""
-        return self._held or None
+    def _grow(self, *, held: bool, turned: bool) -> None:
+        at_the_end = self.users == (self.limit if held else 1)
+        if turned:
+            self._growing = False
+            self._move(math.sqrt(GROWTH) if held else 1 / math.sqrt(GROWTH))
+        elif at_the_end:
+            self.over = True
+        else:
+            self._move(GROWTH if held else 1 / GROWTH)
 
-    @property
-    def found(self) -> bool:
-        """Whether the objectives were seen to break: else the knee is higher than was tried."""
-        return self._broke is not None
+    def _move(self, factor: float) -> None:
+        self._level = min(float(self.limit), max(1.0, self._level * factor))
 
-    def _choose(self) -> None:
-        if self._broke is None:
-            self.over = self.users >= self.limit
-            self.users = min(self.limit, max(self.users + 1, round(self.users * GROWTH)))
-            return
-        gap = self._broke - self._held
-        self.over = gap <= max(1, GAP * self._broke)
-        self.users = self._held + gap // 2
+
+def estimate(steps: Iterable[Step]) -> float | None:
+    """The knee of a search, in users: the geometric mean of the steps that count.
+
+    Where none does, because nothing ever broke, the highest that held; None where nothing held.
+    """
+    told = list(steps)
+    fine = [one.users for one in told if one.counts]
+    if fine:
+        return math.exp(math.fsum(math.log(one) for one in fine) / len(fine))
+    return max((float(one.users) for one in told if one.held), default=None)

@@ -48,7 +48,8 @@ def _options(parser: ArgumentParser) -> None:
     group.add_argument("--pace-per-s", type=float, default=5.0)
     group.add_argument("--seed", type=int, default=0)
     group.add_argument("--hold", action="store_true")
-    group.add_argument("--step-s", type=float, default=6.0)
+    group.add_argument("--step-s", type=float, default=5.0)
+    group.add_argument("--searches", type=int, default=1)
     group.add_argument("--only", choices=visits.ENDPOINTS)
     group.add_argument("--objectives", default=str(objectives.DEFAULT))
     group.add_argument("--stream", default="load.jsonl")
@@ -84,9 +85,10 @@ class _Teller:
         self.recorder = Recorder()  # in each process its own, and its own processor time
         if self.options.shape == shapes.KNEE:
             most = self.options.customers
-            search = knee.Search(max(1, most // START_SHARE), most)
+            start = max(1, most // START_SHARE)
+            searches = [knee.Search(start, most) for _ in range(self.options.searches)]
             limits = objectives.load(Path(self.options.objectives), visits.ENDPOINTS)
-            self.trial = Trial(search, limits, self.options.pace_per_s, self.options.step_s)
+            self.trial = Trial(searches, limits, self.options.pace_per_s, self.options.step_s)
         if self.tells:
             path = Path(self.options.stream)
             self._file = path.open("a", encoding="utf-8")

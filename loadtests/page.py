@@ -85,7 +85,7 @@ def render(result: Result, verdicts: Sequence[Verdict], cost: Spent) -> str:
         missed=[one for one in verdicts if not one.held],
         measured=[(name, measured[name]) for name in names],
         sections=[Section(name, plots(result.by_second(name), (), shade)) for name in names],
-        knee=result.knee,
+        knee=_knees(result),
         tried=result.tried,
         losses=result.losses,
         warnings=result.warnings,
@@ -101,14 +101,19 @@ def _headline(result: Result, verdicts: Sequence[Verdict]) -> str:
     if result.losses:
         return "A worker was lost: the figures are of what remained"
     if result.tried:
-        knee = result.knee
-        if knee is None:
+        knees = _knees(result)
+        if not knees:
             return "No rate that was tried held the objectives"
-        return f"The objectives hold up to {knee.asked_per_s:.0f} requests/s"
+        return f"The objectives hold up to {knees} requests/s"
     if missed:
         verb = "was" if missed == 1 else "were"
         return f"{missed} of {len(verdicts)} objectives {verb} missed"
     return f"All {len(verdicts)} objectives held"
+
+
+def _knees(result: Result) -> str:
+    """The knees that were found, for a sentence; empty where there is none."""
+    return " and ".join(f"{one:.0f}" for one in result.knees if one is not None)
 
 
 def _when(at: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from loadtests.histogram import Histogram
+from loadtests.knee import Step, estimate
 from loadtests.measures import ALL, Measured
 from loadtests.stream import Counted, Ended, Level, Row, Started, Tried, Used, WorkerLost
 
@@ -166,10 +167,19 @@ class Result:
 
     # --- the knee ----------------------------------------------------------------------------
     @property
-    def knee(self) -> Tried | None:
-        """The step with the highest rate that held; None where none did, or none was tried."""
-        held = [one for one in self.tried if one.held]
-        return max(held, key=lambda one: one.users, default=None)
+    def knees(self) -> list[float | None]:
+        """Each search's knee in requests/s; None for one in which nothing held."""
+        found = []
+        for number in sorted({one.search for one in self.tried}):
+            steps = [Step(t.users, t.held, t.counts) for t in self.tried if t.search == number]
+            users = estimate(steps)
+            found.append(None if users is None else users * self.started.pace_per_s)
+        return found
+
+    @property
+    def broke(self) -> bool:
+        """Whether any rate that was tried broke an objective: else the knee is higher yet."""
+        return any(not one.held for one in self.tried)
 
 
 def assemble(rows: Iterable[Row], cpus: int, warm_up_s: float = WARM_UP_S) -> Result:

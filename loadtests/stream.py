@@ -73,7 +73,10 @@ class Used(Row):
 
 @dataclass(frozen=True)
 class Tried(Row):
-    """A step of the search for the knee, and whether the objectives held."""
+    """A step of the search for the knee, and whether the objectives held.
+
+    ``search`` tells several searches apart; ``counts`` says that the knee is made of it.
+    """
 
     at: float
     users: int
@@ -82,6 +85,8 @@ class Tried(Row):
     p99_ms: float | None
     held: bool
     why: str
+    search: int = 0
+    counts: bool = False
 
 
 @dataclass(frozen=True)

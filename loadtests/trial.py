@@ -2,9 +2,12 @@
 
 A step's first second is left out, while connections are made; and between two steps there is a
 pause with a single user, in which whatever queued up at the one is worked off before the other.
+Several searches take turns, a step each, so that whatever else the machine does happens to all.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from loadtests.knee import Search
 from loadtests.measures import ALL, Measured
@@ -15,17 +18,19 @@ SETTLE_S = 1
 ANSWERS_S = 2
 """Answers are waited for so long after a step; what is not answered by then was not served."""
 TOLD = 2
-REST_S = 6
-"""After a step that broke, so that what queued up in it does not burden the next."""
+REST_S = (2.0, 10.0)
+"""After a step that broke, at least and at most: twice the time its slowest requests took, so that
+what queued up in it does not burden the next."""
 
 
 class Trial:
     """Says how many users there should be at each moment; judges each step when it is over."""
 
     def __init__(
-        self, search: Search, objectives: Objectives, pace_per_s: float, step_s: float
+        self, searches: Sequence[Search], objectives: Objectives, pace_per_s: float, step_s: float
     ) -> None:
-        self._search = search
+        self._searches = searches
+        self._turn = 0
         self._objectives = objectives
         self._pace_per_s = pace_per_s
         self._step_s = step_s
@@ -45,11 +50,16 @@ class Trial:
         if into_s < self._step_s + ANSWERS_S:
             return 1
         if self._rest_until_s is None:
-            self._rest_until_s = now_s if self._judge(now_s) else now_s + REST_S
-        if self._search.over:
-            return None
+            self._rest_until_s = now_s + self._judge(now_s)
         if now_s < self._rest_until_s:
             return 1
+        if all(one.over for one in self._searches):
+            return None
+        self._turn = next(
+            turn
+            for turn in (*range(self._turn + 1, len(self._searches)), *range(self._turn + 1))
+            if not self._searches[turn].over
+        )
         self._begin(now_s)
         return self._search.users
 
@@ -63,11 +73,16 @@ class Trial:
         taken, self._tried = self._tried, []
         return taken
 
+    @property
+    def _search(self) -> Search:
+        return self._searches[self._turn]
+
     def _begin(self, now_s: float) -> None:
         self._began_s, self._rest_until_s = now_s, None
         self._measured.clear()
 
-    def _judge(self, now_s: float) -> bool:
+    def _judge(self, now_s: float) -> float:
+        """Judge the step that is over; how many seconds to rest after it."""
         measured = self._window()
         # an endpoint that so few requests did not reach says nothing; silence of all does
         verdicts = [
@@ -77,21 +92,25 @@ class Trial:
         ]
         missed = [one for one in verdicts if not one.held]
         whole = measured[ALL]
-        users = self._search.users
-        why = _told(missed)
-        self._search.tell(held=not missed, why=why)
+        step = self._search.tell(held=not missed)
         self._tried.append(
             Tried(
                 now_s,
-                users,
-                users * self._pace_per_s,
+                step.users,
+                step.users * self._pace_per_s,
                 round(whole.served_per_s, 2),
                 whole.p_ms(99),
-                not missed,
-                why,
+                step.held,
+                _told(missed),
+                self._turn,
+                step.counts,
             )
         )
-        return not missed
+        if step.held:
+            return 0.0
+        least_s, most_s = REST_S
+        slowest_ms = whole.p_ms(99)
+        return most_s if slowest_ms is None else min(most_s, max(least_s, slowest_ms / 500))
 
     def _window(self) -> dict[str, Measured]:
         """What was due in the whole seconds of the step, its first left out."""

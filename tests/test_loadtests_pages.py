@@ -102,14 +102,17 @@ class TestResult:
         with pytest.raises(NothingMeasured):
             assemble([], 2)
 
-    def test_the_knee_is_the_highest_rate_that_held(self) -> None:
+    def test_each_search_has_a_knee_of_the_steps_that_count(self) -> None:
         steps = [
-            Tried(1001.0, 4, 20.0, 20.0, 9.0, True, ""),
-            Tried(1002.0, 6, 30.0, 30.0, 9.0, True, ""),
-            Tried(1003.0, 9, 45.0, 31.0, 900.0, False, "p99"),
+            Tried(1001.0, 4, 20.0, 20.0, 9.0, True, "", 0),
+            Tried(1002.0, 6, 30.0, 30.0, 9.0, True, "", 1),
+            Tried(1003.0, 9, 45.0, 31.0, 900.0, False, "p99", 0, True),
+            Tried(1004.0, 4, 20.0, 20.0, 9.0, True, "", 0, True),
         ]
         one = assemble([*rows(4), *steps], 2, 0.0)
-        assert one.knee is steps[1]
+        pace = one.started.pace_per_s
+        assert one.knees == [pytest.approx(6 * pace), 6 * pace]
+        assert one.broke
 
 
 class TestFiles:
