@@ -21,7 +21,7 @@ from typing import Any
 import docker
 
 from fixtures.reaper import PROJECT_LABEL
-from loadtests import ceiling
+from loadtests import ceiling, wrk
 from loadtests.baseline import AFTER, BEFORE, both, order
 from loadtests.significance import Comparison, corrected, permutation_p, rounds_needed
 from loadtests.target import ProductionStack, TargetError
@@ -108,6 +108,7 @@ def main() -> int:
     engine = docker.from_env()
     found: dict[str, dict[str, list[Round]]] = {}
     try:
+        wrk.make_ready(say)
         with both(options.ref, say) as stacks:
             for endpoint in options.paths:
                 found[endpoint] = {BEFORE: [], AFTER: []}

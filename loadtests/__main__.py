@@ -61,6 +61,8 @@ def _dispatch(options: Options, objectives: Objectives) -> int:
     )
     if options.baseline is not None:
         return baseline.run(options, directory, say)
+    if options.ceiling:
+        ceiling.make_ready(say)
     with _shop(options) as stack:
         host = options.host if stack is None else stack.url
         if options.ceiling:

@@ -63,10 +63,16 @@ def by_locust(host: str, endpoint: str, directory: Path) -> Reached:
     )
 
 
+def make_ready(say: Say) -> None:
+    """Have what it takes, before a stack is brought up for it. Raises TargetError."""
+    try:
+        wrk.make_ready(say)
+    except WrkError as error:
+        raise TargetError(str(error)) from error
+
+
 def run(host: str, directory: Path, say: Say) -> int:
-    """Measure and tell. Raises TargetError where wrk is not here."""
-    if not wrk.here():
-        raise TargetError("wrk is not installed: apt-get install wrk, or brew install wrk")
+    """Measure and tell. Raises TargetError where wrk fails."""
     say(f"{CONNECTIONS} connections, {ROUNDS} rounds of {ROUND_S:.0f} s each in turn, on {host}")
     try:
         for endpoint, asked in paths(host).items():

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import resource
-import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from fixtures.host import Apt, Host, PackageError
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 CONNECTIONS = 32
@@ -36,15 +38,24 @@ class Reached:
     """Of the machine's processors, what the generator took."""
 
 
-def here() -> bool:
-    """Whether wrk is installed."""
-    return shutil.which("wrk") is not None
+def make_ready(say: Callable[[str], None], host: Host | None = None) -> None:
+    """Have wrk here: installed where we are root on Debian or Ubuntu. Raises WrkError."""
+    host = host or Host()
+    if host.which("wrk"):
+        return
+    apt = Apt(host)
+    if not apt.usable:
+        raise WrkError("wrk is not installed: apt-get install wrk, or brew install wrk")
+    say("wrk: installing it, since its rate is the service's ceiling and not the generator's …")
+    try:
+        with host.alone():
+            apt.install("wrk")
+    except PackageError as error:
+        raise WrkError(f"wrk could not be installed: {error}") from error
 
 
 def run(url: str, paths: list[str], duration_s: float, *, post: bool = False) -> Reached:
     """Ask for the paths in turn; with ``post``, place orders instead. Raises WrkError."""
-    if not here():
-        raise WrkError("wrk is not installed: apt-get install wrk, or brew install wrk")
     command = [
         "wrk", "--threads", str(THREADS), "--connections", str(CONNECTIONS),
         "--duration", f"{duration_s:.0f}s", "--timeout", "5s", "--script", str(SCRIPT), url,

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests import budget, knee, objectives, pacing, shapes, significance, stream, visits
+from loadtests import budget, knee, objectives, pacing, shapes, significance, stream, visits, wrk
 from loadtests.catalogue import Catalogue, CatalogueError
 from loadtests.histogram import Histogram, bucket, middle_ms
 from loadtests.measures import ALL, Measured
@@ -22,6 +22,7 @@ from loadtests.objectives import Budget, Objective, ObjectivesError, Verdict
 from loadtests.recorder import Recorder, packed, unpacked
 from loadtests.stream import Counted, Level, Row, Started, Tried
 from loadtests.trial import Trial
+from tests.fake_host import debian
 
 DICE = random.Random  # repeatable on purpose
 LATENCIES = st.lists(st.floats(0.1, 60_000), min_size=1, max_size=300)
@@ -458,3 +459,27 @@ class TestVisits:
     def test_what_is_no_shop_is_told(self, answer: Any) -> None:
         with pytest.raises(CatalogueError):
             Catalogue.learn(lambda _: answer)
+
+
+class TestWrk:
+    def test_it_is_installed_where_that_can_be_done(self) -> None:
+        host, said = debian(), list[str]()
+        wrk.make_ready(said.append, host)
+        assert host.ran("install --yes --no-install-recommends wrk")
+        assert len(said) == 1
+
+    def test_what_is_here_is_left_alone(self) -> None:
+        host = debian()
+        host.programs.add("wrk")
+        wrk.make_ready(fail, host)
+        assert not host.ran("apt-get")
+
+    def test_elsewhere_it_says_how_to_get_it(self) -> None:
+        host = debian()
+        host.is_root = False
+        with pytest.raises(wrk.WrkError, match="brew install wrk"):
+            wrk.make_ready(fail, host)
+
+
+def fail(line: str) -> None:
+    raise AssertionError(line)
