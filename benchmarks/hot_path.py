@@ -21,9 +21,9 @@ from typing import Any
 import docker
 
 from fixtures.reaper import PROJECT_LABEL
+from fixtures.significance import Comparison, corrected, permutation_p, rounds_needed
 from loadtests import ceiling, wrk
 from loadtests.baseline import AFTER, BEFORE, both, order
-from loadtests.significance import Comparison, corrected, permutation_p, rounds_needed
 from loadtests.target import ProductionStack, TargetError
 from loadtests.wrk import CONNECTIONS, Reached, WrkError
 

@@ -2,7 +2,7 @@
 
 Both stacks are up throughout, and the load goes to one and the other in turn (A B, B A, A B …),
 so that whatever else the machine does happens to both. A difference is called one only where a
-permutation test over the rounds says so (``loadtests.significance``).
+permutation test over the rounds says so (``fixtures.significance``).
 """
 
 from __future__ import annotations
@@ -17,11 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadtests import own_stack
-from loadtests.generator import Plan
-from loadtests.measures import Measured
-from loadtests.session import measure
-from loadtests.significance import (
+from fixtures.significance import (
     LEAST_EFFECT,
     SIGNIFICANT,
     Comparison,
@@ -29,6 +25,10 @@ from loadtests.significance import (
     permutation_p,
     rounds_needed,
 )
+from loadtests import own_stack
+from loadtests.generator import Plan
+from loadtests.measures import Measured
+from loadtests.session import measure
 from loadtests.target import ROOT, ProductionStack, TargetError
 from loadtests.visits import ENDPOINTS
 

@@ -64,6 +64,7 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     witness: FakeWitness = field(default_factory=FakeWitness)
     environment: dict[str, str] = field(default_factory=lambda: {"POSTGRES_PASSWORD": "hush"})
+    folder: Path = Path("service")
     marked_s: float = 0.0
 
     def mark(self) -> None:

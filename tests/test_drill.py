@@ -103,6 +103,21 @@ NAMES = (
 )
 
 
+def test_what_a_drill_holds_is_left_before_residue_is_looked_for(lamp: Drill, world: World) -> None:
+    @contextmanager
+    def ladder() -> Iterator[str]:
+        world.left_behind["ladder"] = "leans on the wall"
+        yield "a ladder"
+        del world.left_behind["ladder"]
+
+    def body() -> None:
+        assert lamp.hold(ladder()) == "a ladder"
+        healed(lamp, world)
+
+    run(lamp, body)
+    assert lamp.held
+
+
 def test_a_healthy_stack_can_be_drilled_without_a_fault(lamp: Drill, world: World) -> None:
     def body() -> None:
         lamp.step(1, "echo <what>", what="who is there", shows="who is there")

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests import budget, knee, objectives, pacing, shapes, significance, stream, visits, wrk
+from fixtures import significance
+from loadtests import budget, knee, objectives, pacing, shapes, stream, visits, wrk
 from loadtests.catalogue import Catalogue, CatalogueError
 from loadtests.histogram import Histogram, bucket, middle_ms
 from loadtests.measures import ALL, Measured

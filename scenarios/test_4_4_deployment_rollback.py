@@ -1,0 +1,32 @@
+"""Runbook entry 4.4: since a deployment the application is broken, or slower."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fixtures.drill import Drill, drills
+from fixtures.faults import releases
+from fixtures.stack import Stack
+from fixtures.symptoms import http, orders, versions
+
+PATHS = ("/items?category=lamps&limit=20", "/items?search=oak&limit=20")
+UP = "docker compose -f docker-compose.prod.yml up -d --force-recreate backend"
+
+
+@drills("4.4")
+def test_slower_release(drill: Drill, stack: Stack, desk: Path) -> None:
+    """A new release is slower than the one before it."""
+    deployed = drill.hold(releases.deployed_from(stack, desk))
+    before = drill.hold(releases.beside(stack, deployed.good))
+
+    drill.inject(releases.slower(deployed))
+
+    drill.symptom(1, versions.slower_than(before, stack.backend_url, PATHS))
+
+    drill.step(1, releases.last_good(deployed))
+    drill.step(2, releases.put_back(deployed))
+
+    drill.fix(2, UP)
+    drill.step(3, http.answers(f"{stack.backend_url}/health", stack.http, status=200))
+    drill.step(3, orders.placed(stack.url, stack.http))
+    drill.recovered()
