@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
+from fixtures import interrupts
 from fixtures.drill import (
     CommandNotInRunbook,
     Drill,
@@ -102,6 +104,50 @@ NAMES = (
     "WitnessReport",
     "DrillEnded",
 )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+def test_an_interrupt_that_was_dropped_ends_it_at_the_next_phase(
+    lamp: Drill, world: World, number: signal.Signals, heeding: None
+) -> None:
+    """As the interpreter drops what is raised in a hook at a fork, or in a finaliser."""
+
+    def dropped() -> str:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(number)
+        return world.dark()()
+
+    def body() -> None:
+        lamp.inject(burnt_out(world))
+        lamp.symptom(1, dropped)
+        lamp.fix(3, world.change_bulb())
+
+    with pytest.raises(KeyboardInterrupt, match=number.name):
+        run(lamp, body)
+    assert world.done == ["broken", "undone"]
+    assert ended(lamp)["outcome"] == "interrupted"
+
+
+def test_an_interrupt_that_was_dropped_in_the_last_phase_counts(
+    lamp: Drill, world: World, heeding: None
+) -> None:
+    def body() -> None:
+        healed(lamp, world)
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(lamp, body)
+
+
+@pytest.fixture
+def heeding() -> Iterator[None]:
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    interrupts.heed()
+    yield
+    interrupts.heed()  # forgets
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_what_a_drill_holds_is_left_before_residue_is_looked_for(lamp: Drill, world: World) -> None:
