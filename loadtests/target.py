@@ -91,6 +91,7 @@ class ProductionStack:
         """Remove it, its data included. Raises TargetError."""
         try:
             self.compose("down", "--volumes", "--remove-orphans", "--timeout", "3")
+            reaper.remove_images(self.project)
         finally:
             if self._reaper is not None:
                 self._reaper.dismiss()
@@ -131,7 +132,7 @@ class ProductionStack:
             "POSTGRES_PASSWORD": "of-no-use-elsewhere",
             **self.environment,
             **{name: str(port) for name, port in self.ports.items()},
-            "BACKEND_TAG": self.tag,
+            "BACKEND_TAG": f"{self.project}-{self.tag}",
             "COMPOSE_PROJECT_NAME": self.project,
             "COMPOSE_FILE": os.pathsep.join(files),
             # each check starts a process in its container: not so often that it shows in figures

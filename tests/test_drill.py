@@ -142,7 +142,8 @@ def test_an_interrupt_that_was_dropped_in_the_last_phase_counts(
 
 @pytest.fixture
 def heeding() -> Iterator[None]:
-    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    before = {one: signal.getsignal(one) for one in heeded}
     interrupts.heed()
     yield
     interrupts.heed()  # forgets
