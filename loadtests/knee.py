@@ -2,7 +2,7 @@
 
 Near its limit a service does not break at one rate for good: a machine that is a little slower for
 some seconds moves the limit with it, and a single step that held or broke there says little. So
-the search is a staircase, as psychophysics has them for thresholds (W. J. M. Levitt, "Transformed
+the search is a staircase, as psychophysics has them for thresholds (H. Levitt, "Transformed
 up-down methods in psychoacoustics", 1971): the rate goes up until the objectives break; from then
 on a step that holds is followed by a higher rate and one that breaks by a lower one, so that the
 search climbs up and down around the rate at which either is as likely. Their mean is the knee.

@@ -63,6 +63,8 @@ def test_a_process_that_is_left_running_shows() -> None:
 def test_a_health_check_under_way_does_not_show_nor_one_that_only_begins() -> None:
     quiet = _programs(container(*SERVER))
     assert _programs(container(*SERVER, "curl -fsS http://localhost:8000/health")) == quiet
+    assert _programs(container(*SERVER, "[curl]")) == quiet
+    assert _programs(container(*SERVER, "[ping]")) != quiet
     assert _programs(container(*SERVER, "runc init")) == quiet
     assert _programs(container(*SERVER, "/proc/self/exe init")) == quiet
 
