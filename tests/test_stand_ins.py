@@ -115,7 +115,9 @@ def ended(container: Container) -> int:
 
 
 def one_shot(client: DockerClient, image: str, *command: str) -> str:
-    return str(client.containers.run(image, list(command), remove=True, stderr=True).decode())
+    with running(client, image, list(command)) as container:
+        assert ended(container) == 0, container.logs().decode()
+        return str(container.logs().decode())
 
 
 # --- postgres ----------------------------------------------------------------------------------

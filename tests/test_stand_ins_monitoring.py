@@ -42,7 +42,7 @@ def asked_by(client: DockerClient, container: Container) -> Iterator[Container]:
     try:
         yield helper
     finally:
-        helper.remove(force=True)
+        helper.remove(force=True, v=True)
 
 
 def test_prometheus_scrapes_as_nobody_and_reloads(
