@@ -161,9 +161,10 @@ def _figures(judgement: Judgement) -> list[tuple[str, str, str]]:
     felt = [drill.felt_s for drill in drills if drill.felt_s is not None]
     lost = [drill.lost for drill in drills if drill.lost is not None]
     here = len(judgement.here)
-    all_passed = "proven" if passed == len(drills) else "contradicted"
+    bad = any(drill.outcome in ("failed", "interrupted") for drill in drills)
+    word = "contradicted" if bad else "proven" if passed == len(drills) else "unproven"
     return [
-        (f"{passed} of {len(drills)}", "drills passed", all_passed if drills else "unproven"),
+        (f"{passed} of {len(drills)}", "drills passed", word if drills else "unproven"),
         (f"{judgement.totals['proven']} of {here}", "lines proven", "plain"),
         (seconds(sum(felt) if felt else None), "felt by users, in all", "plain"),
         (
