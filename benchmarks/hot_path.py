@@ -21,9 +21,16 @@ from typing import Any
 import docker
 
 from fixtures.reaper import PROJECT_LABEL
-from fixtures.significance import Comparison, corrected, permutation_p, rounds_needed
+from fixtures.significance import (
+    AFTER,
+    BEFORE,
+    Comparison,
+    corrected,
+    rounds_needed,
+    turns,
+)
 from loadtests import ceiling, wrk
-from loadtests.baseline import AFTER, BEFORE, both, order
+from loadtests.baseline import both
 from loadtests.target import ProductionStack, TargetError
 from loadtests.wrk import CONNECTIONS, Reached, WrkError
 
@@ -79,15 +86,9 @@ def compared(
 ) -> Iterator[Comparison]:
     """Each figure of one path, its p value not yet corrected."""
     for name, higher_is_better in FIGURES.items():
-        was = tuple(one.figure(name) for one in before)
-        now = tuple(one.figure(name) for one in after)
-        yield Comparison(
-            f"{endpoint} {name}",
-            was,
-            now,
-            permutation_p(was, now),
-            higher_is_worse=not higher_is_better,
-        )
+        was = [one.figure(name) for one in before]
+        now = [one.figure(name) for one in after]
+        yield Comparison.of(f"{endpoint} {name}", was, now, higher_is_worse=not higher_is_better)
 
 
 def say(text: str) -> None:
@@ -112,7 +113,7 @@ def main() -> int:
         with both(options.ref, say) as stacks:
             for endpoint in options.paths:
                 found[endpoint] = {BEFORE: [], AFTER: []}
-                for version in order(options.rounds):
+                for version in turns(options.rounds):
                     one = measure(engine, stacks[version], endpoint, options.round_s)
                     found[endpoint][version].append(one)
                     say(f"  {endpoint:7} {version:6} {ceiling.told([one.reached])}")

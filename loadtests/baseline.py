@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fixtures.significance import (
+    AFTER,
+    BEFORE,
     LEAST_EFFECT,
     SIGNIFICANT,
     Comparison,
     corrected,
-    permutation_p,
     rounds_needed,
+    turns,
 )
 from loadtests import own_stack
 from loadtests.generator import Plan
@@ -39,7 +41,6 @@ Say = Callable[[str], None]
 Figures = Mapping[str, Measured]
 ROUND_S = 12.0
 PERCENTS = (50, 95)
-BEFORE, AFTER = "before", "after"
 
 
 @contextmanager
@@ -76,14 +77,6 @@ def both(ref: str, say: Say) -> Iterator[dict[str, ProductionStack]]:
         yield {BEFORE: held.enter_context(old), AFTER: held.enter_context(new)}
 
 
-def order(rounds: int) -> list[str]:
-    """Whose turn it is: A B, B A, A B …, so that a drift of the machine favours neither."""
-    turns: list[str] = []
-    for number in range(rounds):
-        turns += (BEFORE, AFTER) if number % 2 == 0 else (AFTER, BEFORE)
-    return turns
-
-
 def compare(before: Sequence[Figures], after: Sequence[Figures]) -> list[Comparison]:
     """Each endpoint's p50 and p95, a value a round, tested and corrected.
 
@@ -96,7 +89,7 @@ def compare(before: Sequence[Figures], after: Sequence[Figures]) -> list[Compari
                 tuple(_figure(one, name, percent) for one in rounds) for rounds in (before, after)
             )
             what = f"{name} p{percent} ms"
-            comparisons.append(Comparison(what, was, now, permutation_p(was, now)))
+            comparisons.append(Comparison.of(what, was, now))
     return corrected(comparisons)
 
 
@@ -121,7 +114,7 @@ def run(options: Options, directory: Path, say: Say) -> int:
     assert options.baseline is not None
     measured: dict[str, list[Figures]] = {BEFORE: [], AFTER: []}
     with both(options.baseline, say) as stacks:
-        for number, version in enumerate(order(options.rounds), 1):
+        for number, version in enumerate(turns(options.rounds), 1):
             say(f"Round {number} of {2 * options.rounds}: {version} ({stacks[version].tag})")
             plan = Plan(
                 host=stacks[version].url,

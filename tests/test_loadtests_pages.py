@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fixtures import journal as events
+from fixtures import significance
 from fixtures.journal import Journal, Ref
 from loadtests import baseline, budget, drilled, files, objectives, page, plot, stream, told
 from loadtests.generator import Plan
@@ -225,7 +226,7 @@ class TestBaseline:
         assert {one.word for one in baseline.compare(rounds, rounds)} == {"no difference shown"}
 
     def test_neither_version_always_goes_first(self) -> None:
-        assert baseline.order(2) == ["before", "after", "after", "before"]
+        assert significance.turns(2) == ["before", "after", "after", "before"]
 
     def test_an_unknown_commit_is_told(self) -> None:
         with pytest.raises(TargetError, match="there is no service at 'nowhere'"):  # noqa: SIM117
