@@ -55,11 +55,7 @@ class Trial:
             return 1
         if all(one.over for one in self._searches):
             return None
-        self._turn = next(
-            turn
-            for turn in (*range(self._turn + 1, len(self._searches)), *range(self._turn + 1))
-            if not self._searches[turn].over
-        )
+        self._next_turn()
         self._begin(now_s)
         return self._search.users
 
@@ -76,6 +72,12 @@ class Trial:
     @property
     def _search(self) -> Search:
         return self._searches[self._turn]
+
+    def _next_turn(self) -> None:
+        """Turn to the next search that is not over; there is one."""
+        self._turn = (self._turn + 1) % len(self._searches)
+        while self._search.over:
+            self._turn = (self._turn + 1) % len(self._searches)
 
     def _begin(self, now_s: float) -> None:
         self._began_s, self._rest_until_s = now_s, None
