@@ -14,10 +14,10 @@ UP = "docker compose -f docker-compose.prod.yml up -d --force-recreate backend"
 
 
 @drills("4.4")
-def test_slower_release(drill: Drill, stack: Stack, desk: Path) -> None:
+def test_slower_release(drill: Drill, stack: Stack, workdir: Path) -> None:
     """A new release is slower than the one before it."""
-    deployed = drill.hold(releases.deployed_from(stack, desk))
-    before = drill.hold(releases.beside(stack, deployed.good))
+    deployed = drill.enter_context(releases.deployed_from(stack, workdir))
+    before = drill.enter_context(releases.beside(stack, deployed.good))
 
     drill.inject(releases.slower(deployed))
 

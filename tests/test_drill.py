@@ -151,7 +151,7 @@ def heeding() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_what_a_drill_holds_is_left_before_residue_is_looked_for(lamp: Drill, world: World) -> None:
+def test_a_context_is_left_before_residue_is_looked_for(lamp: Drill, world: World) -> None:
     @contextmanager
     def ladder() -> Iterator[str]:
         world.left_behind["ladder"] = "leans on the wall"
@@ -159,7 +159,7 @@ def test_what_a_drill_holds_is_left_before_residue_is_looked_for(lamp: Drill, wo
         del world.left_behind["ladder"]
 
     def body() -> None:
-        assert lamp.hold(ladder()) == "a ladder"
+        assert lamp.enter_context(ladder()) == "a ladder"
         healed(lamp, world)
 
     run(lamp, body)

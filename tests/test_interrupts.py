@@ -28,7 +28,7 @@ logging._lock = Lock(logging._lock)
 try:
     logging.getLogger("one")
     for _ in range(500):
-        time.sleep(0.01)
+        time.sleep(0.01)  # until the signal comes, or for 5 s
     print("nobody asked")
 except KeyboardInterrupt as asked:
     print("asked by", asked)
