@@ -138,7 +138,7 @@ def _knee(result: Result) -> int:
     """Say what each search found, and how far they agree."""
     knees = [one for one in result.knees if one is not None]
     if len(knees) < len(result.knees):
-        say("knee: not even the lowest rate held the objectives")
+        say("no knee: not even the lowest rate held the objectives, or the search did not end")
         return MISSED
     found = " and ".join(f"{one:.0f}" for one in knees)
     if not result.broke:

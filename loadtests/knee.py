@@ -82,10 +82,13 @@ class Search:
 def estimate(steps: Iterable[Step]) -> float | None:
     """The knee of a search, in users: the geometric mean of the steps that count.
 
-    Where none does, because nothing ever broke, the highest that held; None where nothing held.
+    Where nothing ever broke, the highest that was tried; None where nothing held, and for a search
+    that was cut short after something broke.
     """
     told = list(steps)
     fine = [one.users for one in told if one.counts]
-    if fine:
+    if len(fine) >= STEPS:
         return math.exp(math.fsum(math.log(one) for one in fine) / len(fine))
-    return max((float(one.users) for one in told if one.held), default=None)
+    if all(one.held for one in told):
+        return max((float(one.users) for one in told), default=None)
+    return None

@@ -103,7 +103,7 @@ def _headline(result: Result, verdicts: Sequence[Verdict]) -> str:
     if result.tried:
         knees = _knees(result)
         if not knees:
-            return "No rate that was tried held the objectives"
+            return "No knee: no rate held the objectives, or the search did not end"
         return f"The objectives hold up to {knees} requests/s"
     if missed:
         verb = "was" if missed == 1 else "were"

@@ -168,7 +168,7 @@ class Result:
     # --- the knee ----------------------------------------------------------------------------
     @property
     def knees(self) -> list[float | None]:
-        """Each search's knee in requests/s; None for one in which nothing held."""
+        """Each search's knee in requests/s; None for one that found none."""
         found = []
         for number in sorted({one.search for one in self.tried}):
             steps = [Step(t.users, t.held, t.counts) for t in self.tried if t.search == number]

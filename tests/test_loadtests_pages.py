@@ -13,7 +13,7 @@ import pytest
 from fixtures import journal as events
 from fixtures import significance
 from fixtures.journal import Journal, Ref
-from loadtests import baseline, budget, drilled, files, objectives, page, plot, stream, told
+from loadtests import baseline, budget, drilled, files, knee, objectives, page, plot, stream, told
 from loadtests.generator import Plan
 from loadtests.histogram import bucket
 from loadtests.measures import ALL, Measured
@@ -107,13 +107,23 @@ class TestResult:
         steps = [
             Tried(1001.0, 4, 20.0, 20.0, 9.0, True, "", 0),
             Tried(1002.0, 6, 30.0, 30.0, 9.0, True, "", 1),
-            Tried(1003.0, 9, 45.0, 31.0, 900.0, False, "p99", 0, True),
-            Tried(1004.0, 4, 20.0, 20.0, 9.0, True, "", 0, True),
+            *[
+                Tried(1003.0, 9, 45.0, 31.0, 900.0, False, "p99", 0, True),
+                Tried(1004.0, 4, 20.0, 20.0, 9.0, True, "", 0, True),
+            ]
+            * (knee.STEPS // 2),
         ]
         one = assemble([*rows(4), *steps], 2, 0.0)
         pace = one.started.pace_per_s
         assert one.knees == [pytest.approx(6 * pace), 6 * pace]
         assert one.broke
+
+    def test_a_search_that_was_cut_short_found_no_knee(self) -> None:
+        steps = [
+            Tried(1001.0, 4, 20.0, 20.0, 9.0, True, ""),
+            Tried(1003.0, 9, 45.0, 31.0, 900.0, False, "p99", 0, True),
+        ]
+        assert assemble([*rows(4), *steps], 2, 0.0).knees == [None]
 
 
 class TestFiles:
