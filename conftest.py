@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from fixtures.run import DEFAULT_RUNBOOK, RUN
-from fixtures.stack import ROOT
+from drillbook.platforms.compose.stack import ROOT
+from drillbook.run import DEFAULT_RUNBOOK, RUN
 from reports import live, render, verdicts
 
-pytest_plugins = ("fixtures.plugin", "loadtests.plugin")
+pytest_plugins = ("drillbook.plugin", "loadtests.plugin")
 LOCK = ROOT / "runbook.lock"
 
 

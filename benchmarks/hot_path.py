@@ -20,15 +20,8 @@ from typing import Any
 
 import docker
 
-from fixtures.reaper import PROJECT_LABEL
-from fixtures.significance import (
-    AFTER,
-    BEFORE,
-    Comparison,
-    corrected,
-    rounds_needed,
-    turns,
-)
+from drillbook.reaper import PROJECT_LABEL
+from drillbook.significance import AFTER, BEFORE, Comparison, corrected, rounds_needed, turns
 from loadtests import ceiling, wrk
 from loadtests.baseline import both
 from loadtests.target import ProductionStack, TargetError

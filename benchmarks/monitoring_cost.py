@@ -21,9 +21,9 @@ from docker.models.containers import Container
 
 from benchmarks import timing
 from benchmarks.stage import Stage, say, staged
+from drillbook.run import DEFAULT_RUNBOOK
+from drillbook.runbook import load
 from fixtures.monitoring import Monitoring
-from fixtures.run import DEFAULT_RUNBOOK
-from fixtures.runbook import load
 
 ROUND_S = 10.0
 MB = 1024 * 1024

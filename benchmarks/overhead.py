@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.stage import say
-from fixtures.journal import FILE_NAME, read
-from fixtures.run import RUNS
+from drillbook.journal import FILE_NAME, read
+from drillbook.run import RUNS
 
 GOAL_S = 0.3
 

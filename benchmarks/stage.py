@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixtures.journal import FILE_NAME, Journal
-from fixtures.polling import Look, until
-from fixtures.run import Run
-from fixtures.runbook import Runbook
-from fixtures.stack import Stack
-from fixtures.steady import steady
-from fixtures.witness import Witness
+from drillbook.drill.steady import steady
+from drillbook.journal import FILE_NAME, Journal
+from drillbook.looking import Look, until
+from drillbook.platforms.compose.stack import Stack
+from drillbook.run import Run
+from drillbook.runbook import Runbook
+from drillbook.traffic import Witness
 
 SETTLED_S = 60.0
 QUIET_S = 0.5

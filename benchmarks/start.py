@@ -16,8 +16,8 @@ from pathlib import Path
 
 from benchmarks import timing
 from benchmarks.stage import say
-from fixtures.journal import FILE_NAME, read
-from fixtures.stack import ROOT
+from drillbook.journal import FILE_NAME, read
+from drillbook.platforms.compose.stack import ROOT
 
 GOAL_S = 15.0
 DEADLINE_S = 1800.0

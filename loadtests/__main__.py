@@ -8,7 +8,7 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from fixtures import paths
+from drillbook import paths
 from loadtests import baseline, ceiling, own_stack, shapes, target
 from loadtests.arguments import Options, parse
 from loadtests.generator import GeneratorError, Plan

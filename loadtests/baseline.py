@@ -2,7 +2,7 @@
 
 Both stacks are up throughout, and the load goes to one and the other in turn (A B, B A, A B …),
 so that whatever else the machine does happens to both. A difference is called one only where a
-permutation test over the rounds says so (``fixtures.significance``).
+permutation test over the rounds says so (``drillbook.significance``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fixtures.significance import (
+from drillbook.significance import (
     AFTER,
     BEFORE,
     LEAST_EFFECT,

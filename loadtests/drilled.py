@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fixtures import journal
+from drillbook import journal
 from loadtests import stream
 from loadtests.budget import spent
 from loadtests.measures import ALL

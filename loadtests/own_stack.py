@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fixtures import images, machine
+from drillbook.machine import images
+from drillbook.machine import ready as machine
 from loadtests.target import ROOT, ProductionStack, TargetError
 
 IMAGES = ("postgres", "nginx", "python")

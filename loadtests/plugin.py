@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from fixtures.drill import Drill
-from fixtures.run import RUN, Run
+from drillbook.drill import Drill
+from drillbook.run import RUN, Run
 from loadtests import drilled, objectives, shapes, under_load
 from loadtests.generator import GeneratorError, Plan
 from loadtests.visits import ENDPOINTS

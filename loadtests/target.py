@@ -1,7 +1,7 @@
 """What the load is put on: the project's own stack, as it runs in production, or a given address.
 
 The stack is the production Compose file alone, with nothing between its services, on ports of its
-own. It belongs to this process: ``fixtures.reaper`` takes it down when the process is gone.
+own. It belongs to this process: ``drillbook.reaper`` takes it down when the process is gone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fixtures import reaper
+from drillbook import reaper
 from loadtests import ports
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fixtures.journal import Event, Journal
+from drillbook.journal import Event, Journal
 from loadtests import budget, stream
 from loadtests.generator import Generator, Plan
 from loadtests.measures import ALL

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixtures.host import Apt, Host, PackageError
+from drillbook.machine.host import Apt, Host, PackageError
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 CONNECTIONS = 32

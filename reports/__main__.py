@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from fixtures.journal import FILE_NAME, read
-from fixtures.runbook import RunbookError, load
+from drillbook.journal import FILE_NAME, read
+from drillbook.runbook import RunbookError, load
 from reports.render import write_all
 from reports.run import assemble
 from reports.verdicts import LockError

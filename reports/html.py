@@ -17,7 +17,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from fixtures.runbook import KINDS, Entry, spans
+from drillbook.runbook import KINDS, Entry, spans
 from reports import timeline
 from reports.run import Drill, Run
 from reports.story import Moment, tell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fixtures.runbook import KINDS, Runbook
+from drillbook.runbook import KINDS, Runbook
 from reports.run import Drill, Run
 from reports.text import counted, cut, gist, millis, name_of, plain, seconds
 from reports.verdicts import WORDS, Judgement, Tally, Word

@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixtures.journal import FILE_NAME, read
-from fixtures.paths import shown
-from fixtures.runbook import Runbook
+from drillbook.journal import FILE_NAME, read
+from drillbook.paths import shown
+from drillbook.runbook import Runbook
 from reports import html, junit, markdown, sarif, table, verdicts
 from reports.run import assemble
 from reports.verdicts import Judgement

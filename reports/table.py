@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from fixtures.runbook import KINDS, Runbook
+from drillbook.runbook import KINDS, Runbook
 from reports.text import counted, gist, name_of, seconds, shortened
 from reports.verdicts import Judgement, Tally, Word
 

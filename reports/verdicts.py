@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fixtures.runbook import KINDS, Entry, Kind, Line, Runbook
+from drillbook.runbook import KINDS, Entry, Kind, Line, Runbook
 from reports.run import Drill, Event, Run
 from reports.text import first_line, gist, name_of
 

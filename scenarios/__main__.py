@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from fixtures.run import ENTRY
+from drillbook.run import ENTRY
 
 # Options whose value can look like the number of an entry: `-k 3.1` and `--seed 7` keep theirs.
 TAKE_NUMBERS = frozenset(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fixtures.drill import Drill, drills
-from fixtures.stack import Stack
-from fixtures.symptoms import containers as see
+from drillbook.drill import Drill, drills
+from drillbook.platforms.compose.stack import Stack
+from drillbook.symptoms import containers as see
 
 
 @drills("1")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fixtures.drill import Drill, drills
-from fixtures.faults import network
-from fixtures.stack import Stack
-from fixtures.symptoms import database, http, metrics
+from drillbook.drill import Drill, drills
+from drillbook.faults import network
+from drillbook.platforms.compose.stack import Stack
+from drillbook.symptoms import database, http, metrics
 
 PATH = "/items?category=lamps&limit=20"
 QUERY = "SELECT * FROM items WHERE category = 'lamps' ORDER BY price_cents LIMIT 20"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixtures.drill import Drill, drills
-from fixtures.faults import configuration
-from fixtures.stack import Stack
-from fixtures.symptoms import browser as sees
-from fixtures.symptoms import containers as see
-from fixtures.symptoms import http, logs
+from drillbook.drill import Drill, drills
+from drillbook.faults import configuration
+from drillbook.platforms.compose.stack import Stack
+from drillbook.symptoms import browser as sees
+from drillbook.symptoms import containers as see
+from drillbook.symptoms import http, logs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

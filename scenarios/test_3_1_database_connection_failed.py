@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fixtures.drill import Drill, drills
-from fixtures.faults import containers, network
-from fixtures.stack import Stack
-from fixtures.symptoms import containers as see
-from fixtures.symptoms import http, logs
-from fixtures.terminal import Typed
+from drillbook.drill import Drill, drills
+from drillbook.faults import containers, network
+from drillbook.platforms.compose.stack import Stack
+from drillbook.symptoms import containers as see
+from drillbook.symptoms import http, logs
+from drillbook.terminal import Typed
 
 # What the backend's log says, by how the database is out of reach.
 UNREACHABLE = (

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from drillbook.drill import Drill, drills
+from drillbook.faults import database
+from drillbook.looking import absent
+from drillbook.platforms.compose.stack import Stack
+from drillbook.symptoms import containers as see
+from drillbook.symptoms import database as asks
+from drillbook.symptoms import http, logs, metrics
 from fixtures import customers
-from fixtures.drill import Drill, drills
-from fixtures.faults import database
-from fixtures.polling import absent
-from fixtures.stack import Stack
-from fixtures.symptoms import containers as see
-from fixtures.symptoms import database as asks
-from fixtures.symptoms import http, logs, metrics
 
 INDEX = "ix_items_category_price"
 PATH = "/items?category=lamps&limit=20"

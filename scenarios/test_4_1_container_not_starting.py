@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fixtures.drill import Drill, drills
-from fixtures.faults import configuration, images
-from fixtures.stack import Stack
-from fixtures.symptoms import containers as see
-from fixtures.symptoms import logs
+from drillbook.drill import Drill, drills
+from drillbook.faults import configuration
+from drillbook.platforms.compose.stack import Stack
+from drillbook.symptoms import containers as see
+from drillbook.symptoms import logs
+from fixtures.faults import images
 
 BROKEN = "not-a-database-url"
 

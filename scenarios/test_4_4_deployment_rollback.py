@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fixtures.drill import Drill, drills
+from drillbook.drill import Drill, drills
+from drillbook.platforms.compose.stack import Stack
+from drillbook.symptoms import http, versions
 from fixtures.faults import releases
-from fixtures.stack import Stack
-from fixtures.symptoms import http, orders, versions
+from fixtures.symptoms import orders
 
 PATHS = ("/items?category=lamps&limit=20", "/items?search=oak&limit=20")
 UP = "docker compose -f docker-compose.prod.yml up -d --force-recreate backend"

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.drill import Drill, drills
-from fixtures.faults import configuration
+from drillbook.drill import Drill, drills
+from drillbook.faults import configuration
+from drillbook.platforms.compose.stack import Stack
+from drillbook.symptoms import containers as see
+from drillbook.symptoms import dashboards, http, metrics, pages
 from fixtures.faults import monitoring as breaks
 from fixtures.monitoring import NO_GRAFANA, Monitoring
-from fixtures.stack import Stack
-from fixtures.symptoms import containers as see
-from fixtures.symptoms import dashboards, http, metrics, pages
 
 if TYPE_CHECKING:
     from pathlib import Path

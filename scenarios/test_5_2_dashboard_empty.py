@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.drill import Drill, drills
+from drillbook.drill import Drill, drills
+from drillbook.platforms.compose.stack import Stack
+from drillbook.symptoms import dashboards, pages
 from fixtures.faults import monitoring as breaks
 from fixtures.monitoring import NO_GRAFANA, Monitoring
-from fixtures.stack import Stack
-from fixtures.symptoms import dashboards, pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixtures import machine
-from fixtures.machine import Engine
+from drillbook.machine import ready as machine
+from drillbook.machine.ready import Engine
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class FakeClock:
-    """Satisfies fixtures.polling.Clock. ``waits`` are the pauses that were asked for, seconds."""
+    """Satisfies drillbook.looking.Clock. ``waits`` are the pauses that were asked for, seconds."""
 
     time_s: float = 0.0
     waits: list[float] = field(default_factory=list)

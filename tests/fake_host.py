@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
-from fixtures.host import Daemon, Done, Host
+from drillbook.machine.host import Daemon, Done, Host
 
 OK = Done(0, "")
 BOOKWORM = 'ID=debian\nVERSION_CODENAME="bookworm"\n'

@@ -10,14 +10,14 @@ from typing import cast
 
 import pytest
 
-from fixtures import drill as drills
-from fixtures.drill import Drill
-from fixtures.faults import Holds, fault
-from fixtures.journal import Journal, read
-from fixtures.polling import Action, Look
-from fixtures.runbook import Runbook, load
-from fixtures.stack import Stack
-from fixtures.witness import Ledger, Report, Witness
+from drillbook.drill import Drill
+from drillbook.drill import drill as drills
+from drillbook.faults import Holds, fault
+from drillbook.journal import Journal, read
+from drillbook.looking import Action, Look
+from drillbook.platforms.compose.stack import Stack
+from drillbook.runbook import Runbook, load
+from drillbook.traffic import Ledger, Report, Witness
 from tests.fake_clock import FakeClock
 
 WORDS = """# A runbook
@@ -127,7 +127,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(drills, "steady", world.steady)
     monkeypatch.setattr(drills, "serving", world.steady)
     monkeypatch.setattr(drills, "fingerprint", world.fingerprint)
-    monkeypatch.setattr("fixtures.symptoms.database.orders_there", world.orders_there)
+    monkeypatch.setattr("drillbook.symptoms.database.orders_there", world.orders_there)
     return world
 
 

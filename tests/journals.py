@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fixtures.runbook import Runbook, load
+from drillbook.runbook import Runbook, load
 
 ROOT = Path(__file__).parents[1]
 RUN_ID = "2026-11-24T12-01-07"

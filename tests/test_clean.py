@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from docker.errors import DockerException
 
-from fixtures import clean, reaper
+from drillbook import clean, reaper
 from tests.test_reaper import Leave, image, leave
 
 __all__ = ["image", "leave"]  # fixtures
@@ -71,7 +71,7 @@ def test_it_takes_no_argument(
 
 def test_without_an_engine_it_says_so_in_one_line() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "fixtures.clean"],
+        [sys.executable, "-m", "drillbook.clean"],
         cwd=ROOT,
         env={**os.environ, "DOCKER_HOST": "unix:///nonexistent/docker.sock", "DOCKER_CONTEXT": ""},
         capture_output=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.runbook import load
+from drillbook.runbook import load
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from fixtures import interrupts
-from fixtures.drill import (
+from drillbook import interrupts
+from drillbook.drill.drill import (
     CommandNotInRunbook,
     Drill,
     DrillIncomplete,
@@ -27,11 +27,11 @@ from fixtures.drill import (
     SymptomAbsent,
     WriteLost,
 )
-from fixtures.faults import Holds, fault
-from fixtures.polling import Action, Look
-from fixtures.runbook import UnknownEntry
-from fixtures.stack import StackError
-from fixtures.terminal import Typed
+from drillbook.faults import Holds, fault
+from drillbook.looking import Action, Look
+from drillbook.platforms.compose.stack import StackError
+from drillbook.runbook import UnknownEntry
+from drillbook.terminal import Typed
 from tests.fake_world import World, book, burnt_out, lamp, told, world
 
 __all__ = ["book", "lamp", "world"]  # fixtures

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from fixtures.alarms import Alarms
-from fixtures.drill import AlertAbsent, AlertNotOver, AlertOutOfPlace, Drill, NotSteady
-from fixtures.symptoms.alerts import Alertmanager
+from drillbook.drill.alerts import Alarms
+from drillbook.drill.drill import AlertAbsent, AlertNotOver, AlertOutOfPlace, Drill, NotSteady
+from drillbook.symptoms.alerts import Alertmanager
 from tests.fake_world import World, book, burnt_out, lamp, told, world
 
 __all__ = ["book", "lamp", "world"]  # fixtures

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.host import Apt, Done, Host, PackageError, debian_mirror, os_release
+from drillbook.machine.host import Apt, Done, Host, PackageError, debian_mirror, os_release
 from tests.fake_host import BOOKWORM, FakeHost, debian
 
 

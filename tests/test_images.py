@@ -10,10 +10,10 @@ import pytest
 import requests
 from docker.errors import APIError, ImageNotFound
 
-from fixtures import images
-from fixtures.engine import BuildError, DockerEngine
-from fixtures.host import Done
-from fixtures.images import KINDS, Image, ImageError
+from drillbook.machine import images
+from drillbook.machine.engine import BuildError, DockerEngine
+from drillbook.machine.host import Done
+from drillbook.machine.images import KINDS, Image, ImageError
 from tests.fake_host import OK, FakeHost, debian
 
 NO_HOST = "lookup registry on 10.0.0.1:53: no such host"

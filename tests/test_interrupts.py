@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 # Raised in logging's own hook, as a signal is that comes while a process is being forked.
 IN_THE_HOOK = """
 import logging, os, signal, sys, time
-from fixtures import interrupts
+from drillbook import interrupts
 interrupts.heed()
 
 class Lock:
@@ -35,7 +35,7 @@ except KeyboardInterrupt as asked:
 """
 DROPPED = """
 import os, signal
-from fixtures import interrupts
+from drillbook import interrupts
 interrupts.heed()
 
 class Finalised:
@@ -66,7 +66,7 @@ def test_an_interrupt_is_not_lost(name: str, code: str) -> None:
 
 
 def test_without_a_signal_nothing_is_raised() -> None:
-    code = "from fixtures import interrupts as i; i.heed(); i.check(); print('went on')"
+    code = "from drillbook import interrupts as i; i.heed(); i.check(); print('went on')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fixtures.journal import (
+from drillbook.journal import (
     Event,
     FindingNoted,
     Journal,

@@ -17,9 +17,9 @@ import docker
 import httpx
 import pytest
 
-from fixtures import clean, reaper
-from fixtures.journal import read
-from fixtures.polling import until
+from drillbook import clean, reaper
+from drillbook.journal import read
+from drillbook.looking import until
 from reports.__main__ import main as render
 
 pytestmark = pytest.mark.stack
@@ -96,7 +96,7 @@ class StartedRun:
         self.process.wait()
 
     def kill_watch(self) -> None:
-        wanted = f"fixtures.reaper\0{self.project}\0".encode()
+        wanted = f"drillbook.reaper\0{self.project}\0".encode()
         [pid] = [
             int(folder.name) for folder in Path("/proc").glob("[0-9]*") if wanted in cmdline(folder)
         ]

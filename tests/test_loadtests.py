@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures import significance
+from drillbook import significance
 from loadtests import budget, knee, objectives, pacing, shapes, stream, visits, wrk
 from loadtests.catalogue import Catalogue, CatalogueError
 from loadtests.histogram import Histogram, bucket, middle_ms

@@ -13,8 +13,9 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from fixtures import images, reaper
-from fixtures.polling import until
+from drillbook import reaper
+from drillbook.looking import until
+from drillbook.machine import images
 from loadtests import stream
 from loadtests.session import reread
 from loadtests.stream import Counted, Used, WorkerLost

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures import journal as events
-from fixtures import significance
-from fixtures.journal import Journal, Ref
+from drillbook import journal as events
+from drillbook import significance
+from drillbook.journal import Journal, Ref
 from loadtests import baseline, budget, drilled, files, knee, objectives, page, plot, stream, told
 from loadtests.generator import Plan
 from loadtests.histogram import bucket

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.polling import until
+from drillbook.looking import until
 from loadtests import stream
 from loadtests.generator import Generator, GeneratorError, Plan
 from loadtests.results import assemble

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from fixtures import machine
-from fixtures.host import Done
-from fixtures.machine import MachineNotReady
+from drillbook.machine import ready as machine
+from drillbook.machine.host import Done
+from drillbook.machine.ready import MachineNotReady
 from tests.fake_host import OK, FakeHost, debian
 
 UNREACHABLE = Done(1, "Cannot connect to the Docker daemon. Is the docker daemon running?")

@@ -18,13 +18,13 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
-from fixtures import runbook
+from drillbook.platforms.compose.stack import ROOT, SERVICE, PortTaken
+from drillbook.run import DEFAULT_RUNBOOK
+from drillbook.runbook import document as runbook
+from drillbook.symptoms import alerts, dashboards, metrics
+from drillbook.symptoms.alerts import Alertmanager, AlertmanagerSilent
+from drillbook.symptoms.metrics import Prometheus, PrometheusSilent, QueryRejected
 from fixtures.monitoring import FILES, HURRY, JOBS, hurried, refuse_taken_ports
-from fixtures.run import DEFAULT_RUNBOOK
-from fixtures.stack import ROOT, SERVICE, PortTaken
-from fixtures.symptoms import alerts, dashboards, metrics
-from fixtures.symptoms.alerts import Alertmanager, AlertmanagerSilent
-from fixtures.symptoms.metrics import Prometheus, PrometheusSilent, QueryRejected
 
 DASHBOARDS = FILES / "grafana" / "dashboards"
 Rule = dict[str, Any]
@@ -357,7 +357,7 @@ def test_targets_are_told_apart(prometheus: Prometheus, api: FakeApi) -> None:
 def test_a_gap_is_a_hole_or_an_early_end(
     prometheus: Prometheus, api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fixtures.symptoms.metrics.time.time", lambda: 110.0)
+    monkeypatch.setattr("drillbook.symptoms.metrics.time.time", lambda: 110.0)
     api.result = [{"metric": {}, "values": [[at, "1"] for at in (100, 101, 106, 107, 108, 109)]}]
     look = metrics.gap(prometheus, "x", over_s=20, at_least_s=5)
     assert look() == "x: a gap of 5 s over the last 20 s"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fixtures import images
+from drillbook.machine import images
+from drillbook.symptoms import dashboards
 from fixtures.monitoring import FILES, hurried
-from fixtures.symptoms import dashboards
 
 pytestmark = pytest.mark.stack
 DEADLINE_S = 120

@@ -12,11 +12,11 @@ from typing import cast
 
 import pytest
 
-from fixtures.drill import drills
-from fixtures.journal import read
-from fixtures.plugin import pytest_collection_modifyitems
-from fixtures.run import DEFAULT_RUNBOOK, RUN
-from fixtures.runbook import load
+from drillbook.drill import drills
+from drillbook.journal import read
+from drillbook.plugin import pytest_collection_modifyitems
+from drillbook.run import DEFAULT_RUNBOOK, RUN
+from drillbook.runbook import load
 
 pytest_plugins = ("pytester",)
 ROOT = Path(__file__).parents[1]
@@ -136,8 +136,8 @@ CONFTEST = """
 from collections.abc import Iterator
 from typing import cast
 import pytest
-from fixtures.run import RUN, Run
-from fixtures.stack import Stack
+from drillbook.run import RUN, Run
+from drillbook.platforms.compose.stack import Stack
 from tests.fake_world import World, burnt_out, world
 
 
@@ -163,8 +163,8 @@ def witness(world):
 """
 HEADER = """
 import pytest
-from fixtures.drill import drills
-from fixtures.faults import fault
+from drillbook.drill import drills
+from drillbook.faults import fault
 from tests.fake_world import burnt_out
 """
 GOOD = """
@@ -198,7 +198,7 @@ class Inner:
 
     def run(self, *scenarios: str, options: tuple[str, ...] = ()) -> pytest.RunResult:
         self.pytester.makepyfile(HEADER + "".join(scenarios))
-        given = ("-p", "fixtures.plugin", "--runbook=runbook.md", "--run-dir=run", "-s", *options)
+        given = ("-p", "drillbook.plugin", "--runbook=runbook.md", "--run-dir=run", "-s", *options)
         return self.pytester.runpytest_subprocess(*given, timeout=120)
 
     def events(self, name: str) -> list[dict[str, object]]:
@@ -271,7 +271,7 @@ def test_a_disk_that_fills_up_at_the_very_end_is_told_too(inner: Inner) -> None:
 def test_an_engine_that_dies_halfway_ends_the_run_with_a_clear_word(inner: Inner) -> None:
     dying = GOOD.replace(
         "    drill.recovered()",
-        "    from fixtures.run import RUN, RunError\n"
+        "    from drillbook.run import RUN, RunError\n"
         "    def gone(): raise RunError('the Docker engine no longer answers: refused')\n"
         "    request.config.stash[RUN].require_engine = gone\n"
         "    drill.recovered()",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.polling import Action, Look, NeverSeen, Seen, absent, until, what
+from drillbook.looking import Action, Look, NeverSeen, Seen, absent, until, what
 from tests.fake_clock import FakeClock
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
-ROOMS = {"fixtures", "scenarios", "reports", "probes", "loadtests", "tests"}
+ROOMS = {"drillbook", "fixtures", "scenarios", "reports", "probes", "loadtests", "tests"}
 
 
 def declared() -> Iterator[str]:

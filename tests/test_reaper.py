@@ -19,9 +19,9 @@ import pytest
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from fixtures import reaper
-from fixtures.polling import until
-from fixtures.stack import NotOurs, Stack
+from drillbook import reaper
+from drillbook.looking import until
+from drillbook.platforms.compose.stack import NotOurs, Stack
 
 ROOT = Path(__file__).parents[1]
 GONE_S = 30.0
@@ -234,7 +234,7 @@ def test_a_volume_alone_is_found_too(leave: Leave, dead: tuple[int, str]) -> Non
 def test_two_who_sweep_at_once_do_not_mind_each_other(leave: Leave, dead: tuple[int, str]) -> None:
     pid, owner = dead
     theirs = leave(pid=pid, owner=owner)
-    command = [sys.executable, "-c", "from fixtures import reaper; reaper.sweep()"]
+    command = [sys.executable, "-c", "from drillbook import reaper; reaper.sweep()"]
     both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
     said = [one.communicate(timeout=60)[1].decode() for one in both]
     assert [one.returncode for one in both] == [0, 0], said
@@ -261,7 +261,7 @@ def test_a_container_of_somebody_else_cannot_be_harmed(leave: Leave) -> None:
 def started_watch(project: str) -> subprocess.Popen[str]:
     """A run, as far as a watch is concerned: it starts one, says so, and lives on."""
     script = (
-        "import sys, time; from fixtures import reaper; "
+        "import sys, time; from drillbook import reaper; "
         "watch = reaper.watch(sys.argv[1]); print(watch.process.pid, flush=True); time.sleep(300)"
     )
     return subprocess.Popen(

@@ -10,10 +10,11 @@ from typing import cast
 import httpx
 import pytest
 
+from drillbook.platforms.compose.stack import SERVICE, Stack, StackError
+from drillbook.symptoms import http, versions
 from fixtures.faults import releases
 from fixtures.faults.releases import Releases
-from fixtures.stack import SERVICE, Stack, StackError
-from fixtures.symptoms import http, orders, versions
+from fixtures.symptoms import orders
 from tests.fake_shop import FakeShop, open_shop
 
 DICE = random.Random  # repeatable on purpose

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from fixtures.runbook import Runbook, load
+from drillbook.runbook import Runbook, load
 from reports import __main__ as again
 from reports import html, junit, markdown, sarif, table, timeline
 from reports.render import Summary, write_all

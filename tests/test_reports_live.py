@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from fixtures.runbook import Runbook, load
+from drillbook.runbook import Runbook, load
 from reports.live import Live
 from reports.text import plain
 from tests.journals import ROOT, Record, Script, records

@@ -10,7 +10,7 @@ from docker.models.containers import Container
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.residue import _programs, differences
+from drillbook.residue import _programs, differences
 
 SERVER = ["/opt/venv/bin/python /opt/venv/bin/gunicorn", "/sbin/docker-init -- gunicorn"]
 

@@ -11,13 +11,18 @@ import pytest
 import requests
 from docker.errors import APIError, DockerException
 
-from fixtures import images, machine, reaper
-from fixtures.journal import Journal, read
-from fixtures.run import DEFAULT_RUNBOOK, Run, RunError
-from fixtures.runbook import load
-from fixtures.stack import PortTaken, Stack, StackError
+from drillbook import reaper
+from drillbook.journal import Journal, read
+from drillbook.machine import images
+from drillbook.machine import ready as machine
+from drillbook.platforms.compose.stack import PortTaken, Stack, StackError
+from drillbook.run import DEFAULT_RUNBOOK, Run, RunError
+from drillbook.runbook import load
 
 ROOT = Path(__file__).parents[1]
+MAKE_READY = "drillbook.machine.ready.make_ready"
+CHOOSE = "drillbook.machine.images.choose"
+STACK_UP = "drillbook.platforms.compose.stack.Stack.up"
 
 
 @pytest.fixture
@@ -50,11 +55,20 @@ def raised(error: Exception) -> Any:
 @pytest.mark.parametrize(
     ("where", "error"),
     [
-        ("fixtures.machine.make_ready", machine.MachineNotReady("no Docker engine; install it")),
-        ("fixtures.images.choose", images.ImageError("postgres: no registry, no stand-in")),
-        ("fixtures.reaper.sweep", reaper.NotRemoved("drillbook-1 could not be removed")),
-        ("fixtures.stack.Stack.up", PortTaken("port 80 on 127.0.0.1 is taken")),
-        ("fixtures.stack.Stack.up", StackError("the stack did not come up; Compose said: no")),
+        (
+            "drillbook.machine.ready.make_ready",
+            machine.MachineNotReady("no Docker engine; install it"),
+        ),
+        (
+            "drillbook.machine.images.choose",
+            images.ImageError("postgres: no registry, no stand-in"),
+        ),
+        ("drillbook.reaper.sweep", reaper.NotRemoved("drillbook-1 could not be removed")),
+        (STACK_UP, PortTaken("port 80 on 127.0.0.1 is taken")),
+        (
+            "drillbook.platforms.compose.stack.Stack.up",
+            StackError("the stack did not come up; Compose said: no"),
+        ),
     ],
 )
 def test_what_keeps_a_run_from_beginning_is_its_message(

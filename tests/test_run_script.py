@@ -189,7 +189,7 @@ def test_an_environment_is_looked_after_when_what_it_is_made_from_changes(
     assert clone.run("drills").stderr == "", "once"
 
 
-@pytest.mark.parametrize(("job", "module"), [("clean", "fixtures.clean"), ("load", "loadtests")])
+@pytest.mark.parametrize(("job", "module"), [("clean", "drillbook.clean"), ("load", "loadtests")])
 def test_every_job_has_its_module(clone: Clone, job: str, module: str) -> None:
     clone.made("load" if job == "load" else "drills")
     assert clone.run(job, "--x").stdout == f"job: -m {module} --x\n"

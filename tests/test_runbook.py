@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures.runbook import (
+from drillbook.runbook.document import (
     KINDS,
     Kind,
     Runbook,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.runbook import Runbook, load, spans
+from drillbook.runbook import Runbook, load, spans
 from reports.verdicts import LockedLine, read_lock
 
 ROOT = Path(__file__).parents[1]

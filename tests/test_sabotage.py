@@ -15,8 +15,8 @@ from typing import LiteralString
 import pytest
 from psycopg import sql
 
-from fixtures import drill as phases
-from fixtures.drill import (
+from drillbook.drill import drill as phases
+from drillbook.drill.drill import (
     CommandNotInRunbook,
     Drill,
     FaultDidNotTake,
@@ -28,17 +28,17 @@ from fixtures.drill import (
     SymptomAbsent,
     WriteLost,
 )
-from fixtures.faults import Holds, containers, fault, network
-from fixtures.journal import Journal, read
-from fixtures.polling import Action, until
-from fixtures.residue import differences, fingerprint
-from fixtures.run import Run
-from fixtures.runbook import Runbook, load
-from fixtures.stack import Service, Stack, StackError
-from fixtures.steady import steady
-from fixtures.symptoms import containers as see
-from fixtures.symptoms import http, logs
-from fixtures.witness import Witness
+from drillbook.drill.steady import steady
+from drillbook.faults import Holds, containers, fault, network
+from drillbook.journal import Journal, read
+from drillbook.looking import Action, until
+from drillbook.platforms.compose.stack import Service, Stack, StackError
+from drillbook.residue import differences, fingerprint
+from drillbook.run import Run
+from drillbook.runbook import Runbook, load
+from drillbook.symptoms import containers as see
+from drillbook.symptoms import http, logs
+from drillbook.traffic import Witness
 
 pytestmark = pytest.mark.stack
 

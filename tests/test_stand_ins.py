@@ -18,8 +18,8 @@ from docker import DockerClient
 from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
-from fixtures import images
-from fixtures.machine import Engine
+from drillbook.machine import images
+from drillbook.machine.ready import Engine
 
 pytestmark = pytest.mark.stack
 DEADLINE_S = 30.0

@@ -12,8 +12,8 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 
-from fixtures import images
-from fixtures.machine import Engine
+from drillbook.machine import images
+from drillbook.machine.ready import Engine
 from tests.test_stand_ins import eventually, execute, one_shot, reference, running
 
 __all__ = ["reference"]  # a fixture

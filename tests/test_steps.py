@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures import steps
-from fixtures.runbook import Line, Platform
-from fixtures.steps import MissingPlaceholder, filled
-from fixtures.terminal import Output, Transcript, Typed
+from drillbook.drill import steps
+from drillbook.drill.steps import MissingPlaceholder, filled
+from drillbook.runbook import Line, Platform
+from drillbook.terminal import Output, Transcript, Typed
 
 PS = "docker compose ps -a db"
 LOGS = "docker compose logs <service_name>"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.terminal import Terminal, Transcript, Typed
+from drillbook.terminal import Terminal, Transcript, Typed
 
 PASSWORD = "open-sesame-42"
 # Asks like psql: on the terminal, with echo off.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.runbook import Runbook, load
+from drillbook.runbook import Runbook, load
 from reports.run import assemble
 from reports.verdicts import (
     Judgement,

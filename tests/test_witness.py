@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.polling import until
-from fixtures.witness import FELT_MS, REQUEST_DEADLINE_S, Sample, Witness, percentiles
+from drillbook.looking import until
+from drillbook.traffic import FELT_MS, REQUEST_DEADLINE_S, Sample, Witness, percentiles
 from tests.tiny_shop import TinyShop, tiny_shop
 
 RATE_PER_S = 40

@@ -19,7 +19,7 @@ from benchmarks.database_down.bare import Bare
 from benchmarks.database_down.drilled import drilled
 from benchmarks.database_down.toolkit import command, experimented
 from benchmarks.stage import Stage, say, staged
-from fixtures.runbook import load
+from drillbook.runbook import load
 
 DRILL, BARE = "drill", "bare script"
 TOOLKIT, EXPERIMENT = "chaos run", "chaos run, without Python's start"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from benchmarks.database_down.outage import READ, UNREACHABLE
 from benchmarks.stage import Stage
-from fixtures.drill import Drill
-from fixtures.faults import containers
-from fixtures.symptoms import containers as see
-from fixtures.symptoms import http, logs
+from drillbook.drill import Drill
+from drillbook.faults import containers
+from drillbook.symptoms import containers as see
+from drillbook.symptoms import http, logs
 
 
 def drilled(stage: Stage) -> None:

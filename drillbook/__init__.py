@@ -1,0 +1,1 @@
+"""The engine: it proves a runbook on a running system."""

@@ -1,0 +1,58 @@
+"""Breaking the network between two services: toxiproxy's toxics on the link they talk over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drillbook.faults import Holds, fault
+from drillbook.looking import Action, Look
+from drillbook.platforms.compose.stack import Stack
+
+
+def _disturbed(stack: Stack, link: str, by: str) -> Look:
+    def look() -> str:
+        toxics = stack.links.toxics().get(link, [])
+        assert by in toxics, f"the link to {link} is {', '.join(toxics) or 'undisturbed'}"
+        return f"the link to {link}: {by}"
+
+    return Look(f"the link to {link} is disturbed ({by})", look)
+
+
+@fault("every connection to {link} is refused")
+def cut(stack: Stack, link: str) -> Iterator[Holds]:
+    """Drop a link's connections and refuse new ones, as a firewall that rejects does."""
+    stack.links.cut(link)
+    try:
+        yield _disturbed(stack, link, "cut")
+    finally:
+        stack.links.mend(link)
+
+
+def mend(stack: Stack, link: str) -> Action:
+    """Let connections over a link pass again."""
+
+    def act() -> str:
+        stack.links.mend(link)
+        return f"connections to {link} pass again"
+
+    return Action(f"whoever owns the network lets connections to {link} pass again", act)
+
+
+@fault("every answer from {link} takes {latency_ms} ms longer")
+def slow(stack: Stack, link: str, *, latency_ms: int) -> Iterator[Holds]:
+    """Delay all that comes back over a link, by so many milliseconds."""
+    name = stack.links.disturb(link, "latency", "downstream", latency=latency_ms, jitter=0)
+    try:
+        yield _disturbed(stack, link, name)
+    finally:
+        stack.links.calm(link, name)
+
+
+def calm(stack: Stack, link: str) -> Action:
+    """Take the delay off a link."""
+
+    def act() -> str:
+        stack.links.calm(link, "latency_downstream")
+        return f"answers from {link} take no longer than they did"
+
+    return Action(f"whoever owns the network takes the delay off the way to {link}", act)

@@ -1,0 +1,1 @@
+"""A bare machine made able: host, engine, images."""

@@ -1,0 +1,266 @@
+"""What pytest needs to run drills: options, the session's stack, and a drill for each test.
+
+Output is not made here: everything goes into the journal, and ``conftest.py`` connects the
+journal to the reports.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from drillbook import interrupts, paths
+from drillbook import journal as events
+from drillbook.drill import Drill
+from drillbook.drill.alerts import Alarms
+from drillbook.journal import FILE_NAME, Journal
+from drillbook.machine import ready as machine
+from drillbook.platforms.compose.stack import Stack
+from drillbook.run import CANNOT_WRITE, DEFAULT_RUNBOOK, RUN, RUNS, Run, RunError
+from drillbook.runbook import RunbookError, UnknownEntry, load
+from drillbook.symptoms import browser as browsers
+from drillbook.traffic import Witness
+from fixtures.monitoring import Monitoring
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CANNOT_RUN = 3  # pytest's status for an error that is not a test's
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's own options to pytest's."""
+    group = parser.getgroup("drills")
+    group.addoption("--entry", action="append", default=[], help="drill only this runbook entry")
+    group.addoption("--runbook", type=Path, default=DEFAULT_RUNBOOK, help="another edition of it")
+    group.addoption("--seed", type=int, default=None, help="of the witness' traffic")
+    group.addoption("--keep", action="store_true", help="leave the stack up at the end")
+    group.addoption("--lock", action="store_true", help="record proven lines in runbook.lock")
+    group.addoption(
+        "--alerts", action="store_true", help="have every drill watched, and hold its alert to it"
+    )
+    group.addoption("--run-dir", type=Path, default=None, help="where the run writes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the runbook, and make the run. Raises pytest.UsageError naming the runbook's line."""
+    config.addinivalue_line("markers", "drills(entry, causes): the drill of an entry's causes")
+    path = config.getoption("--runbook")
+    if config.getoption("--lock") and path.resolve() != DEFAULT_RUNBOOK.resolve():
+        raise pytest.UsageError(f"--lock records the words of {DEFAULT_RUNBOOK.name} alone")
+    try:
+        runbook = load(paths.shown(path))
+    except RunbookError as error:
+        raise pytest.UsageError(str(error)) from error
+    seed = config.getoption("--seed")
+    directory = config.getoption("--run-dir")
+    if directory is None:
+        directory = paths.unused(RUNS / time.strftime("%Y-%m-%dT%H-%M-%S"))
+    config.stash[RUN] = Run(
+        runbook,
+        random.SystemRandom().randrange(2**32) if seed is None else seed,
+        directory,
+        Journal(directory / FILE_NAME),
+        _past_capture(config),
+        keep=config.getoption("--keep"),
+    )
+    interrupts.heed()
+
+
+def _past_capture(config: pytest.Config) -> Callable[[str], None]:
+    """Make a writer that reaches the terminal whatever pytest captures."""
+
+    def write(text: str) -> None:
+        capture = config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    return write
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the drills of the entries asked for. Raises pytest.UsageError for an unknown one."""
+    wanted = config.getoption("--entry")
+    if not wanted:
+        return
+    runbook = config.stash[RUN].runbook
+    entries: set[str] = set()
+    for number in wanted:
+        below = {one for one in runbook.entries if one.startswith(f"{number}.")}
+        try:
+            entries |= below or {runbook.entry(number).number}
+        except UnknownEntry as error:
+            raise pytest.UsageError(str(error)) from error
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        marker = item.get_closest_marker("drills")
+        (kept if marker is not None and marker.args[0] in entries else dropped).append(item)
+    if not kept:
+        raise pytest.UsageError(f"no drill yet for entry {', '.join(wanted)}")
+    items[:] = kept
+    config.hook.pytest_deselected(items=dropped)
+
+
+# --- the stack of the session ------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """The run, with a machine that is able, images, a stack and its users; all gone at its end."""
+    run = request.config.stash[RUN]
+    run.watched = request.config.getoption("--alerts") or any(
+        "monitoring" in getattr(item, "fixturenames", ()) for item in request.session.items
+    )
+    try:
+        run.start()
+        yield run
+    except RunError as error:
+        pytest.exit(str(error), returncode=CANNOT_RUN)
+    finally:
+        run.stop()
+
+
+@pytest.fixture
+def stack(run: Run) -> Stack:
+    """The stack; brought up anew where the drill before left it in doubt."""
+    if run.dirty:
+        try:
+            run.renew()
+        except RunError as error:
+            pytest.exit(str(error), returncode=CANNOT_RUN)
+    assert run.stack is not None
+    return run.stack
+
+
+@pytest.fixture
+def witness(run: Run, stack: Stack) -> Witness:
+    """The users of the stack, who send requests throughout."""
+    assert run.witness is not None, f"{stack.project} has no witness"
+    return run.witness
+
+
+@pytest.fixture(scope="session")
+def browser(run: Run) -> Iterator[Browser]:
+    """A real, headless browser."""
+    try:
+        executable = machine.chromium(run.say)
+    except machine.MachineNotReady as error:
+        pytest.skip(f"unproven here: {error}")
+    with browsers.launched(executable) as launched:
+        yield launched
+
+
+@pytest.fixture
+def origin(stack: Stack) -> str:
+    """The origin of the shop's front end, which ``CORS_ORIGINS`` names."""
+    return stack.environment["CORS_ORIGINS"]
+
+
+@pytest.fixture
+def monitoring(run: Run, stack: Stack) -> Monitoring:
+    """What watches the stack: started for the first drill that asks, ready for each."""
+    assert run.stack is stack
+    try:
+        return run.watch()
+    except RunError as error:
+        pytest.exit(str(error), returncode=CANNOT_RUN)
+
+
+# --- a drill -----------------------------------------------------------------------------------
+@pytest.fixture
+def drill(request: pytest.FixtureRequest, run: Run, stack: Stack, witness: Witness) -> Drill:
+    """The drill of this test: ``@drills("3.1", cause=1)`` says of what."""
+    marker = request.node.get_closest_marker("drills")
+    if marker is None:
+        raise pytest.UsageError(f"{request.node.nodeid}: say what it drills: @drills(entry, …)")
+    entry, causes = marker.args
+    watched = request.config.getoption("--alerts") or "monitoring" in request.fixturenames
+    monitoring = request.getfixturevalue("monitoring") if watched else None
+    return Drill(
+        stack,
+        witness,
+        run.journal,
+        run.runbook,
+        entry,
+        causes,
+        _title(request),
+        alarms=Alarms(monitoring.alertmanager) if monitoring else None,
+        prometheus=monitoring.prometheus if monitoring else None,
+    )
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest, run: Run) -> Path:
+    """Where the picture of a page goes that this drill looks at: into the run's folder."""
+    return run.directory / "pictures" / f"{_file_name(request)}.png"
+
+
+@pytest.fixture
+def workdir(request: pytest.FixtureRequest, run: Run) -> Path:
+    """Where this drill keeps the files that it edits as a person would: in the run's folder."""
+    return run.directory / "workdirs" / _file_name(request)
+
+
+def _file_name(request: pytest.FixtureRequest) -> str:
+    """The drill's name, fit for a file."""
+    return re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
+
+
+def _title(request: pytest.FixtureRequest) -> str:
+    """The first line of what the scenario says of itself, with the parameters of this one."""
+    words: str = request.function.__doc__ or request.function.__name__
+    title = words.strip().splitlines()[0]
+    parameters = getattr(request.node, "callspec", None)
+    return f"{title.removesuffix('.')} ({parameters.id})." if parameters else title
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """Run a scenario's body within its drill: steady before, undone and journaled after."""
+    drill = pyfuncitem.funcargs.get("drill")
+    if not isinstance(drill, Drill):
+        return (yield)
+    run = pyfuncitem.config.stash[RUN]
+    run.journal.drill = pyfuncitem.nodeid
+    try:
+        with drill.closing():
+            drill.begin()
+            return (yield)
+    except OSError as error:
+        if error.errno in CANNOT_WRITE:
+            pytest.exit(f"the run cannot write its journal: {error}", returncode=CANNOT_RUN)
+        raise
+    finally:
+        run.journal.drill = None
+        run.dirty = not (drill.held or drill.untouched)
+        _go_on_only_with_an_engine(run)
+
+
+def _go_on_only_with_an_engine(run: Run) -> None:
+    try:
+        run.require_engine()
+    except RunError as error:
+        pytest.exit(str(error), returncode=CANNOT_RUN)
+
+
+# --- the end -----------------------------------------------------------------------------------
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the journal's last event, once all fixtures are torn down."""
+    run = session.config.stash.get(RUN, None)
+    if run is None or not run.journal.path.exists():
+        return
+    interrupted = int(exitstatus) == int(pytest.ExitCode.INTERRUPTED)
+    try:
+        run.journal.write(events.RunEnded(int(exitstatus), interrupted))
+    except OSError as error:
+        run.say(f"the run cannot write its journal: {error}")
+        session.exitstatus = CANNOT_RUN
+    run.journal.close()
