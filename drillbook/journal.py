@@ -141,6 +141,14 @@ class StepTaken(Event):
 
 
 @dataclass(frozen=True)
+class LineNotExercised(Event):
+    """The drill came to a line that it could not try here, and ``why``."""
+
+    ref: Ref
+    why: str
+
+
+@dataclass(frozen=True)
 class FixApplied(Event):
     """The fix was carried out; ``ref`` is null where the runbook has no step that heals."""
 

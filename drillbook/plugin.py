@@ -19,7 +19,6 @@ import pytest
 from drillbook import interrupts, paths
 from drillbook import journal as events
 from drillbook.drill import Drill
-from drillbook.drill.alerts import Alarms
 from drillbook.journal import FILE_NAME, Journal
 from drillbook.machine import ready as machine
 from drillbook.platforms.compose.stack import Stack
@@ -88,6 +87,7 @@ def _past_capture(config: pytest.Config) -> Callable[[str], None]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the drills of the entries asked for. Raises pytest.UsageError for an unknown one."""
+    _require_marked_and_drilled(items)
     wanted = config.getoption("--entry")
     if not wanted:
         return
@@ -108,6 +108,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"no drill yet for entry {', '.join(wanted)}")
     items[:] = kept
     config.hook.pytest_deselected(items=dropped)
+
+
+def _require_marked_and_drilled(items: list[pytest.Item]) -> None:
+    """Raise pytest.UsageError for a test that is marked as a drill and never asks for one."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("drills") is not None and "drill" not in names:
+            raise pytest.UsageError(f"{item.nodeid} is marked as a drill and does not use `drill`")
 
 
 # --- the stack of the session ------------------------------------------------------------------
@@ -191,7 +199,7 @@ def drill(request: pytest.FixtureRequest, run: Run, stack: Stack, witness: Witne
         entry,
         causes,
         _title(request),
-        alarms=Alarms(monitoring.alertmanager) if monitoring else None,
+        alertmanager=monitoring.alertmanager if monitoring else None,
         prometheus=monitoring.prometheus if monitoring else None,
     )
 
@@ -224,9 +232,10 @@ def _title(request: pytest.FixtureRequest) -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
     """Run a scenario's body within its drill: steady before, undone and journaled after."""
-    drill = pyfuncitem.funcargs.get("drill")
-    if not isinstance(drill, Drill):
+    if pyfuncitem.get_closest_marker("drills") is None:
         return (yield)
+    drill = pyfuncitem.funcargs["drill"]
+    assert isinstance(drill, Drill), f"{pyfuncitem.nodeid}: `drill` is not the plugin's"
     run = pyfuncitem.config.stash[RUN]
     run.journal.drill = pyfuncitem.nodeid
     try:

@@ -20,7 +20,6 @@ import requests
 
 from drillbook import journal as events
 from drillbook import reaper
-from drillbook.drill.drill import PLATFORM
 from drillbook.journal import Journal
 from drillbook.machine import images
 from drillbook.machine import ready as machine
@@ -161,7 +160,7 @@ class Run:
                 self.directory.name,
                 sys.argv[1:],
                 self.seed,
-                PLATFORM,
+                "compose",
                 str(self.runbook.path),
                 self.runbook.digest,
                 {name: metadata.version(name) for name in VERSIONS_OF},

@@ -108,6 +108,10 @@ class Live:
         verb = "showed" if event["ok"] else "did not hold:"
         self._progress(event, "step", f"{event['ref']['number']} {verb} {event['saw']}")
 
+    def _on_LineNotExercised(self, event: Mapping[str, Any]) -> None:  # noqa: N802
+        line = f"{event['ref']['kind']} {event['ref']['number']}"
+        self._progress(event, "unproven", f"{line}: {event['why']}")
+
     def _on_Recovered(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         self._progress(event, "recovered", f"{seconds(event['after_s'])} after the fix began")
 

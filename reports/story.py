@@ -50,6 +50,7 @@ _TELLINGS: Mapping[str, Callable[[Event], str]] = {
         f"alert {event['name']} over, {seconds(event['after_s'])} after the service was back"
     ),
     "StepTaken": lambda event: f"{name_of(event['ref'])}: {event['saw']}",
+    "LineNotExercised": lambda event: f"{name_of(event['ref'])} not exercised: {event['why']}",
     "FixApplied": lambda event: f"fix applied in {seconds(event['took_s'])}",
     "Recovered": lambda event: f"recovered {seconds(event['after_s'])} after the fix began",
     "ClaimFailed": lambda event: f"{name_of(event['ref'])} did not hold: {gist(event['message'])}",

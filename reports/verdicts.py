@@ -363,7 +363,16 @@ def _unproven_why(line: Line, platform: str, evidence: list[Evidence], run: Run)
         claimed = any(name_of(claim) == line.name for claim in drill.claims)
         if claimed and drill.platform == platform:
             return f"its drill is {drill.outcome}: {first_line(drill.message or '') or 'no reason'}"
-    return "no drill of this run exercised it"
+    return next(
+        (
+            str(event["why"])
+            for drill in run.drills
+            if drill.platform == platform
+            for event in drill.events
+            if event["event"] == "LineNotExercised" and name_of(event["ref"]) == line.name
+        ),
+        "no drill of this run exercised it",
+    )
 
 
 def _kind(text: str) -> Kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drillbook.drill import Drill, drills
+from drillbook.drill import Drill, compose, drills
 from drillbook.platforms.compose.stack import Stack
 from drillbook.symptoms import containers as see
 
@@ -11,19 +11,25 @@ from drillbook.symptoms import containers as see
 def test_general_steps(drill: Drill, stack: Stack) -> None:
     """The general steps, on a healthy stack."""
     drill.step(
-        1, "docker compose logs <service_name>", shows="Listening at", service_name="backend"
+        1,
+        compose(
+            "docker compose logs <service_name>",
+            shows="Listening at",
+            fill={"service_name": "backend"},
+        ),
     )
 
-    drill.step(2, "docker compose ps -a", shows=r"backend .*\(healthy\)")
+    drill.step(2, compose("docker compose ps -a", shows=r"backend .*\(healthy\)"))
 
-    drill.step(3, "docker stats", shows=stack.db.container_name, stop_when_shown=True)
+    drill.step(3, compose("docker stats", shows=stack.db.container_name, stop_when_shown=True))
 
     drill.step(
         4,
-        "docker exec <container_name> ping -c 3 <target_host>",
-        shows="3 received, 0% packet loss",
-        container_name=stack.backend.container_name,
-        target_host="db",
+        compose(
+            "docker exec <container_name> ping -c 3 <target_host>",
+            shows="3 received, 0% packet loss",
+            fill={"container_name": stack.backend.container_name, "target_host": "db"},
+        ),
     )
 
     drill.step(5, see.started(stack.backend))

@@ -30,8 +30,7 @@ def test_network_latency(drill: Drill, stack: Stack) -> None:
     # Of so slow a network some requests get no connection in time: 3.1 calls as well, or 2.1.
     drill.alert("HighLatency", expected=("DatabaseUnreachable", "BackendErrors"))
 
-    if drill.prometheus is not None:
-        drill.step(1, metrics.value(drill.prometheus, LATENCY, above=0.5))
+    drill.step(1, metrics.value(drill.prometheus, LATENCY, above=0.5))
     drill.step(2, database.explain(stack, QUERY, shows=r"Execution Time: \d{1,2}\.\d+ ms"))
     drill.step(6, database.far(stack.backend, "db", above_ms=600))
 

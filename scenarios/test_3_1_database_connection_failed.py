@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drillbook.drill import Drill, drills
+from drillbook.drill import Drill, compose, drills
 from drillbook.faults import containers, network
 from drillbook.platforms.compose.stack import Stack
 from drillbook.symptoms import containers as see
@@ -29,17 +29,18 @@ def test_database_container_crashed(drill: Drill, stack: Stack) -> None:
     drill.symptom(2, see.unhealthy(stack.db))
     drill.alert("DatabaseDown")
 
-    drill.step(1, "docker compose ps -a db", shows=r"Exited \(137\)")
-    drill.step(1, "docker compose logs db", shows="database system is ready to accept connections")
+    drill.step(1, compose("docker compose ps -a db", shows=r"Exited \(137\)"))
+    drill.step(1, compose("docker compose logs db", shows="ready to accept connections"))
     drill.step(2, see.environment(stack.backend, "DATABASE_URL", DATABASE_URL))
     drill.step(
         3,
-        "docker exec -it <backend-container> bash",
-        session=[
-            Typed("ping db", shows=NO_SUCH_HOST),
-            Typed("psql -h db -U user -d mydatabase", shows="could not translate host name"),
-        ],
-        backend_container=stack.backend.container_name,
+        compose(
+            "docker exec -it <backend-container> bash",
+            session=[
+                Typed("ping db", shows=NO_SUCH_HOST),
+                Typed("psql -h db -U user -d mydatabase", shows="could not translate host name"),
+            ],
+        ),
     )
     drill.note(
         "symptom",
@@ -61,7 +62,7 @@ def test_network_to_database_cut(drill: Drill, stack: Stack) -> None:
     drill.symptom(1, logs.mention(stack.backend, "connection refused|Connect call failed"))
     drill.alert("DatabaseUnreachable")
 
-    drill.step(1, "docker compose ps -a db", shows=r"Up .*\(healthy\)")
+    drill.step(1, compose("docker compose ps -a db", shows=r"Up .*\(healthy\)"))
     drill.note(
         "symptom",
         2,
@@ -72,12 +73,13 @@ def test_network_to_database_cut(drill: Drill, stack: Stack) -> None:
     drill.step(2, see.environment(stack.backend, "DATABASE_URL", DATABASE_URL))
     drill.step(
         3,
-        "docker exec -it <backend-container> bash",
-        session=[
-            Typed("ping db", shows=r"bytes from .* time=", stop_when_shown=True),
-            Typed("psql -h db -U user -d mydatabase", shows="Connection refused"),
-        ],
-        backend_container=stack.backend.container_name,
+        compose(
+            "docker exec -it <backend-container> bash",
+            session=[
+                Typed("ping db", shows=r"bytes from .* time=", stop_when_shown=True),
+                Typed("psql -h db -U user -d mydatabase", shows="Connection refused"),
+            ],
+        ),
     )
 
     drill.note(

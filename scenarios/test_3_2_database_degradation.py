@@ -39,9 +39,8 @@ def test_missing_index(drill: Drill, stack: Stack) -> None:
             "DatabaseSlow", expected=("DatabaseUnreachable", "BackendErrors", "HighLatency")
         )
 
-        if drill.prometheus is not None:
-            drill.step(1, metrics.value(drill.prometheus, SESSIONS, above=2))
-            drill.step(1, metrics.value(drill.prometheus, ROWS_READ, above=100_000))
+        drill.step(1, metrics.value(drill.prometheus, SESSIONS, above=2))
+        drill.step(1, metrics.value(drill.prometheus, ROWS_READ, above=100_000))
         drill.step(2, log)
         drill.step(2, logs.mention(stack.db, r"duration: \d.*items"))
         drill.step(2, asks.explain(stack, QUERY, shows="Seq Scan on items"))

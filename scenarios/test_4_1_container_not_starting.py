@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drillbook.drill import Drill, drills
+from drillbook.drill import Command, Drill, compose, drills
 from drillbook.faults import configuration
 from drillbook.platforms.compose.stack import Stack
 from drillbook.symptoms import containers as see
@@ -21,18 +21,20 @@ def test_startup_error_exits(drill: Drill, stack: Stack) -> None:
         )
     )
 
-    drill.symptom(1, see.listed(stack.backend, "docker", "ps", "-a", shows=r"Exited \(\d+\)"))
+    drill.symptom(1, listed(stack, r"Exited \(\d+\)"))
     drill.alert("BackendDown")
 
-    drill.step(1, "docker logs <container_id>", shows="DATABASE_URL", container_id=identity(stack))
+    drill.step(1, first_error(stack))
     drill.step(1, logs.first_error(stack.backend, "DATABASE_URL"))
 
     with images.built_by_hand(stack, "myapp"):
         drill.step(
             4,
-            "docker build -f backend/Dockerfile -t myapp . && docker run myapp",
-            shows="DATABASE_URL",
-            deadline_s=120,
+            compose(
+                "docker build -f backend/Dockerfile -t myapp . && docker run myapp",
+                shows="DATABASE_URL",
+                deadline_s=120,
+            ),
         )
 
     drill.fix(2, configuration.correct(stack.backend, DATABASE_URL=None, RESTART_POLICY=None))
@@ -44,16 +46,23 @@ def test_startup_error_restarts(drill: Drill, stack: Stack) -> None:
     """The application fails while it starts, and is restarted again and again."""
     drill.inject(configuration.environment(stack.backend, "DATABASE_URL", BROKEN, starts=False))
 
-    drill.symptom(1, see.listed(stack.backend, "docker", "ps", "-a", shows=r"Restarting \(\d+\)"))
+    drill.symptom(1, listed(stack, r"Restarting \(\d+\)"))
     drill.alert("BackendDown")
 
-    drill.step(1, "docker logs <container_id>", shows="DATABASE_URL", container_id=identity(stack))
+    drill.step(1, first_error(stack))
     drill.step(1, see.restarts(stack.backend, at_least=2))
 
     drill.fix(2, configuration.correct(stack.backend, DATABASE_URL=None))
     drill.recovered()
 
 
-def identity(stack: Stack) -> str:
-    """What `docker ps -a` shows in the column CONTAINER ID."""
-    return str(stack.backend.container().short_id)
+def listed(stack: Stack, status: str) -> Command:
+    """The engine lists the backend's container with a status."""
+    return compose("docker ps -a", shows=rf"{status}.*{stack.backend.container_name}")
+
+
+def first_error(stack: Stack) -> Command:
+    """The log of the container names the variable; it goes by what `docker ps -a` calls its ID."""
+    identity = str(stack.backend.container().short_id)
+    words = "docker logs <container_id>"
+    return compose(words, shows="DATABASE_URL", fill={"container_id": identity})

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drillbook.drill import Drill, drills
+from drillbook.drill import Drill, compose, drills
 from drillbook.platforms.compose.stack import Stack
 from drillbook.symptoms import http, versions
 from fixtures.faults import releases
 from fixtures.symptoms import orders
 
 PATHS = ("/items?category=lamps&limit=20", "/items?search=oak&limit=20")
-UP = "docker compose -f docker-compose.prod.yml up -d --force-recreate backend"
+UP = compose(
+    "docker compose -f docker-compose.prod.yml up -d --force-recreate backend", deadline_s=60
+)
 
 
 @drills("4.4")

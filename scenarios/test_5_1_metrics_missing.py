@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drillbook.drill import Drill, drills
+from drillbook.drill import Command, Drill, compose, drills
 from drillbook.faults import configuration
 from drillbook.platforms.compose.stack import Stack
 from drillbook.symptoms import containers as see
@@ -27,8 +27,14 @@ EXPORTERS = {
     "nginx_exporter": ("nginx_exporter:9113", "Connections to nginx"),
 }
 SEEN_S = 25.0
-STARTS = "docker compose start <service_name>"
 NO_PANEL = "asked of Prometheus itself, not of a panel in Grafana"
+
+
+def starts(name: str) -> Command:
+    """The documented command that starts a service which is stopped."""
+    return compose(
+        "docker compose start <service_name>", fill={"service_name": name}, deadline_s=60
+    )
 
 
 def look_at_page(
@@ -67,12 +73,12 @@ def test_exporter_is_not_running(
     look_at_panel(drill, monitoring, browser, title, picture)
     drill.alert("TargetDown")
 
-    drill.step(1, "docker compose ps -a", shows=rf"{name} .*Exited \(\d+\)")
+    drill.step(1, compose("docker compose ps -a", shows=rf"{name} .*Exited \(\d+\)"))
     drill.step(2, pages.target_is(browser, monitoring.prometheus.url, address, "DOWN", picture))
     drill.step(3, breaks.configured(monitoring, address, there=True))
     drill.step(4, breaks.reaches(monitoring, address, answers=False))
 
-    drill.fix(1, STARTS, service_name=name)
+    drill.fix(1, starts(name))
     drill.recovered()
 
 
@@ -91,10 +97,10 @@ def test_prometheus_is_not_running(drill: Drill, monitoring: Monitoring, browser
         "watches must be watched from outside.",
     )
 
-    drill.step(1, "docker compose ps -a", shows=r"prometheus .*Exited \(\d+\)")
+    drill.step(1, compose("docker compose ps -a", shows=r"prometheus .*Exited \(\d+\)"))
     drill.step(2, pages.unreachable(browser, f"{prometheus.url}/targets"))
 
-    drill.fix(1, STARTS, service_name="prometheus")
+    drill.fix(1, starts("prometheus"))
     drill.recovered()
 
 
@@ -112,10 +118,10 @@ def test_alertmanager_is_not_running(
     look = metrics.no_data(prometheus, "alertmanager_alerts")
     drill.symptom(2, look, unproven=NO_PANEL)
 
-    drill.step(1, "docker compose ps -a", shows=r"alertmanager .*Exited \(\d+\)")
+    drill.step(1, compose("docker compose ps -a", shows=r"alertmanager .*Exited \(\d+\)"))
     drill.step(4, breaks.reaches(monitoring, address, answers=False))
 
-    drill.fix(1, STARTS, service_name="alertmanager")
+    drill.fix(1, starts("alertmanager"))
     drill.recovered()
 
 
@@ -130,9 +136,9 @@ def test_grafana_is_not_running(drill: Drill, monitoring: Monitoring, browser: B
 
     drill.symptom(2, pages.unreachable(browser, url))
 
-    drill.step(1, "docker compose ps -a", shows=r"grafana .*Exited \(\d+\)")
+    drill.step(1, compose("docker compose ps -a", shows=r"grafana .*Exited \(\d+\)"))
 
-    drill.fix(1, STARTS, service_name="grafana")
+    drill.fix(1, starts("grafana"))
     drill.recovered()
 
 
@@ -159,7 +165,7 @@ def test_prometheus_yml_is_wrong(
     look_at_panel(drill, monitoring, browser, title, picture)
     drill.alert("TargetDown")
 
-    drill.step(1, "docker compose ps -a", shows=r"prometheus .*Up ")
+    drill.step(1, compose("docker compose ps -a", shows=r"prometheus .*Up "))
     drill.step(2, pages.target_is(browser, prometheus.url, wrong, "DOWN", picture))
     drill.step(3, breaks.configured(monitoring, right, there=False))
     drill.step(4, breaks.reaches(monitoring, wrong, answers=False, says=says))
@@ -182,7 +188,7 @@ def test_firewall_before_a_target(
     look_at_panel(drill, monitoring, browser, "CPU of the machine", picture)
     drill.alert("TargetDown")
 
-    drill.step(1, "docker compose ps -a", shows=r"node_exporter .*Up ")
+    drill.step(1, compose("docker compose ps -a", shows=r"node_exporter .*Up "))
     drill.step(2, metrics.target(monitoring.prometheus, address, "down", error="deadline exceeded"))
     shown = pages.begins(browser, f"{monitoring.prometheus.url}/targets")
     drill.note("step", 2, f'On {monitoring.image("prometheus")}, /targets begins: "{shown} …"')
@@ -207,7 +213,7 @@ def test_application_exposes_no_metrics(
     look_at_panel(drill, monitoring, browser, "Requests in flight", picture)
     drill.alert("TargetDown")
 
-    drill.step(1, "docker compose ps -a", shows=r"backend .*Up ")
+    drill.step(1, compose("docker compose ps -a", shows=r"backend .*Up "))
     drill.step(2, metrics.target(monitoring.prometheus, address, "down", error="404"))
     drill.step(3, breaks.configured(monitoring, address, there=True))
     drill.step(5, http.answers(endpoint, stack.http, status=404))

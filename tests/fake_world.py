@@ -10,13 +10,13 @@ from typing import cast
 
 import pytest
 
-from drillbook.drill import Drill
-from drillbook.drill import drill as drills
+from drillbook.drill import Drill, recovery, steady
 from drillbook.faults import Holds, fault
 from drillbook.journal import Journal, read
 from drillbook.looking import Action, Look
 from drillbook.platforms.compose.stack import Stack
-from drillbook.runbook import Runbook, load
+from drillbook.runbook import Platform, Runbook, load
+from drillbook.terminal import Terminal
 from drillbook.traffic import Ledger, Report, Witness
 from tests.fake_clock import FakeClock
 
@@ -71,8 +71,13 @@ class World:
         """Logs are read from here."""
         self.marked_s = self.clock.now()
 
-    def shell_environment(self) -> dict[str, str]:
-        return dict(os.environ)
+    platform: Platform = "compose"
+
+    def placeholder(self, _name: str) -> str | None:
+        return None
+
+    def terminal(self) -> Terminal:
+        return Terminal(self.folder, dict(os.environ), "hush")
 
     # --- looks -------------------------------------------------------------------------------
     def steady(self, *_: object) -> Look:
@@ -124,9 +129,9 @@ def burnt_out(world: World) -> Iterator[Holds]:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A lamp that is lit, in place of the stack of a drill."""
     world = World()
-    monkeypatch.setattr(drills, "steady", world.steady)
-    monkeypatch.setattr(drills, "serving", world.steady)
-    monkeypatch.setattr(drills, "fingerprint", world.fingerprint)
+    monkeypatch.setattr(steady, "steady", world.steady)
+    monkeypatch.setattr(steady, "serving", world.steady)
+    monkeypatch.setattr(recovery, "fingerprint", world.fingerprint)
     monkeypatch.setattr("drillbook.symptoms.database.orders_there", world.orders_there)
     return world
 
@@ -141,10 +146,7 @@ def book(tmp_path: Path) -> Runbook:
 
 @pytest.fixture
 def lamp(world: World, book: Runbook, tmp_path: Path) -> Iterator[Drill]:
-    """A drill of the lamp, on a clock that does not wait.
-
-    Its name is not `drill`: a test that asks for one of these is run as a scenario is.
-    """
+    """A drill of the lamp, on a clock that does not wait."""
     journal = Journal(tmp_path / "journal.jsonl").open()
     yield Drill(
         cast(Stack, world),
@@ -154,11 +156,11 @@ def lamp(world: World, book: Runbook, tmp_path: Path) -> Iterator[Drill]:
         "9.1",
         (1,),
         "The lamp is out",
-        world.clock,
+        clock=world.clock,
     )
     journal.close()
 
 
 def told(drill: Drill, *names: str) -> list[dict[str, object]]:
     """The drill's events of these names, as they are on disk."""
-    return [one for one in read(drill.journal.path) if one["event"] in names]
+    return [one for one in read(drill.record.journal.path) if one["event"] in names]

@@ -82,6 +82,9 @@ class Script:
         self.phase("step", commands[0] if commands else saw)
         self._taken(name, commands, saw, transcript, ok=True)
 
+    def not_exercised(self, name: str, why: str) -> None:
+        self.write("LineNotExercised", 0.0, ref=self.ref(name), why=why)
+
     def bad_step(
         self, name: str, commands: list[str], saw: str, transcript: str, message: str
     ) -> None:

@@ -8,13 +8,14 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 
 from drillbook import interrupts
-from drillbook.drill.drill import (
+from drillbook.drill import Drill, compose, kubectl
+from drillbook.drill.errors import (
     CommandNotInRunbook,
-    Drill,
     DrillIncomplete,
     FaultDidNotTake,
     FixDidNotHeal,
@@ -30,7 +31,7 @@ from drillbook.drill.drill import (
 from drillbook.faults import Holds, fault
 from drillbook.looking import Action, Look
 from drillbook.platforms.compose.stack import StackError
-from drillbook.runbook import UnknownEntry
+from drillbook.runbook import Runbook, UnknownEntry, load
 from drillbook.terminal import Typed
 from tests.fake_world import World, book, burnt_out, lamp, told, world
 
@@ -78,7 +79,7 @@ def test_a_drill_that_holds_passes_and_its_journal_tells_it_in_order(
     def body() -> None:
         lamp.inject(burnt_out(world))
         lamp.symptom(1, world.dark())
-        lamp.step(1, LAMP, shows="off")
+        lamp.step(1, compose(LAMP, shows="off"))
         lamp.fix(3, world.change_bulb())
         lamp.recovered()
 
@@ -119,7 +120,7 @@ def test_an_interrupt_that_was_dropped_ends_it_at_the_next_phase(
 
     def body() -> None:
         lamp.inject(burnt_out(world))
-        lamp.symptom(1, dropped)
+        lamp.symptom(1, Look("it is dark", dropped))
         lamp.fix(3, world.change_bulb())
 
     with pytest.raises(KeyboardInterrupt, match=number.name):
@@ -168,7 +169,7 @@ def test_a_context_is_left_before_residue_is_looked_for(lamp: Drill, world: Worl
 
 def test_a_healthy_stack_can_be_drilled_without_a_fault(lamp: Drill, world: World) -> None:
     def body() -> None:
-        lamp.step(1, "echo <what>", what="who is there", shows="who is there")
+        lamp.step(1, compose("echo <what>", fill={"what": "who is there"}, shows="who is there"))
         lamp.recovered()
 
     run(lamp, body)
@@ -231,7 +232,7 @@ def test_a_symptom_that_never_shows_tells_all_there_is_to_tell(lamp: Drill, worl
     assert "expected   pigs fly" in message
     assert "last seen  no pig in sight" in message
     assert re.search(r"waited     7\.0 s, \d+ looks", message)
-    assert f"evidence   {lamp.journal.path}" in message
+    assert f"evidence   {lamp.record.journal.path}" in message
     assert world.done == ["broken", "undone"]
     [claim] = told(lamp, "ClaimFailed")
     assert claim["error"] == "SymptomAbsent"
@@ -413,7 +414,7 @@ def test_residue_of_a_drill_that_broke_nothing(lamp: Drill, world: World) -> Non
     """Typing a command can change things as well; the next drill needs another stack."""
 
     def body() -> None:
-        lamp.step(1, LAMP)
+        lamp.step(1, compose(LAMP))
         world.left_behind["ladder"] = "leaning on the wall"
         lamp.recovered()
 
@@ -464,7 +465,7 @@ def test_a_command_that_is_not_in_the_step(lamp: Drill, world: World) -> None:
 
     def body() -> None:
         lamp.inject(burnt_out(world))
-        lamp.step(1, "echo the lamp is out")
+        lamp.step(1, compose("echo the lamp is out"))
         lamp.fix(3, world.change_bulb())
         lamp.recovered()
 
@@ -486,7 +487,7 @@ def test_a_command_that_is_not_in_the_step(lamp: Drill, world: World) -> None:
 
 def test_a_command_of_another_step_is_not_in_this_one(lamp: Drill, world: World) -> None:
     def body() -> None:
-        lamp.step(3, LAMP)
+        lamp.step(3, compose(LAMP))
         lamp.recovered()
 
     with pytest.raises(CommandNotInRunbook, match="it has: no command"):
@@ -496,7 +497,7 @@ def test_a_command_of_another_step_is_not_in_this_one(lamp: Drill, world: World)
 
 def test_a_line_of_a_session_that_is_not_in_the_step(lamp: Drill, world: World) -> None:
     def body() -> None:
-        lamp.step(2, "bash", session=[Typed("echo somebody")])
+        lamp.step(2, compose("bash", session=[Typed("echo somebody")]))
         lamp.recovered()
 
     with pytest.raises(CommandNotInRunbook, match="`echo somebody` in this step"):
@@ -505,7 +506,7 @@ def test_a_line_of_a_session_that_is_not_in_the_step(lamp: Drill, world: World) 
 
 def test_a_step_that_shows_otherwise(lamp: Drill, world: World) -> None:
     def body() -> None:
-        lamp.step(1, LAMP, shows="the lamp is on")
+        lamp.step(1, compose(LAMP, shows="the lamp is on"))
         lamp.recovered()
 
     with pytest.raises(StepShowedOtherwise) as caught:
@@ -528,7 +529,7 @@ def test_a_step_in_prose_that_shows_otherwise(lamp: Drill, world: World) -> None
 
 def test_a_step_that_the_entry_does_not_have(lamp: Drill, world: World) -> None:
     def body() -> None:
-        lamp.step(4, LAMP)
+        lamp.step(4, compose(LAMP))
         lamp.recovered()
 
     with pytest.raises(StepNotInRunbook, match=r"(?s)a step 4 that says to.*ends with step 3"):
@@ -538,9 +539,9 @@ def test_a_step_that_the_entry_does_not_have(lamp: Drill, world: World) -> None:
 
 def test_every_step_that_did_not_hold_is_told(lamp: Drill, world: World) -> None:
     def body() -> None:
-        lamp.step(1, LAMP, shows="never")
+        lamp.step(1, compose(LAMP, shows="never"))
         lamp.step(3, NEVER)
-        lamp.step(9, LAMP)
+        lamp.step(9, compose(LAMP))
         lamp.recovered()
 
     with pytest.raises(StepShowedOtherwise) as caught:
@@ -564,14 +565,14 @@ def test_a_cause_that_the_entry_does_not_have(lamp: Drill, world: World) -> None
 
 
 def test_an_entry_that_does_not_exist(lamp: Drill) -> None:
-    lamp.entry, lamp.causes = "9.2", (1,)
+    lamp.record.entry_number = "9.2"
     with pytest.raises(UnknownEntry, match=r"no entry '9\.2'"):
         run(lamp, lambda: None)
 
 
 def test_a_fix_by_a_documented_command(lamp: Drill, world: World) -> None:
     def body() -> None:
-        lamp.fix(1, "echo <what>", what="let there be light", shows="light")
+        lamp.fix(1, compose("echo <what>", fill={"what": "let there be light"}, shows="light"))
         lamp.recovered()
 
     run(lamp, body)
@@ -581,11 +582,121 @@ def test_a_fix_by_a_documented_command(lamp: Drill, world: World) -> None:
 
 def test_a_fix_by_a_command_that_is_not_in_the_step(lamp: Drill, world: World) -> None:
     def body() -> None:
-        lamp.fix(3, "echo abracadabra")
+        lamp.fix(3, compose("echo abracadabra"))
         lamp.recovered()
 
     with pytest.raises(CommandNotInRunbook, match="abracadabra"):
         run(lamp, body)
+
+
+def test_a_fix_that_nobody_documents_must_show_what_it_should(lamp: Drill, world: World) -> None:
+    def body() -> None:
+        lamp.inject(burnt_out(world))
+        world.change_bulb()  # made, and not done
+        lamp.fix(None, compose("echo dark", shows="light"))
+
+    with pytest.raises(FixDidNotHeal, match=r"(?s)`echo dark` to show /light/.*last seen +dark"):
+        run(lamp, body)
+
+
+def test_a_fix_of_several_steps(lamp: Drill, world: World) -> None:
+    """What it healed halfway is no reason to call the rest a fault that healed itself."""
+
+    def body() -> None:
+        lamp.inject(burnt_out(world))
+        lamp.symptom(1, world.dark())
+        lamp.fix(3, world.change_bulb())
+        lamp.fix(1, compose(LAMP))
+        lamp.recovered()
+
+    run(lamp, body)
+    fixes = told(lamp, "FixApplied")
+    assert [one["how"] for one in fixes] == ["prose", "typed"]
+
+
+# --- what a call takes -------------------------------------------------------------------------
+def test_a_misspelt_keyword_is_refused() -> None:
+    """It once counted as a placeholder, and the step showed whatever it liked."""
+    with pytest.raises(TypeError, match="show"):
+        compose(LAMP, show="the lamp is on")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [(), (LAMP,), (nothing,), (NEVER, NOTHING), (compose(LAMP), NEVER), (compose(LAMP),) * 2],
+    ids=["nothing", "words", "function", "two", "mixed", "same platform"],
+)
+def test_a_step_takes_a_look_an_action_or_a_command(lamp: Drill, forms: tuple[Any, ...]) -> None:
+    for call in (lamp.step, lamp.fix, lamp.symptom):
+        with pytest.raises(TypeError):
+            call(1, *forms)
+
+
+def test_a_symptom_is_not_something_done(lamp: Drill) -> None:
+    with pytest.raises(TypeError, match="do nothing"):
+        lamp.symptom(1, NOTHING)
+
+
+def test_the_form_of_the_platform_is_typed(lamp: Drill, world: World) -> None:
+    def body() -> None:
+        lamp.step(1, kubectl("kubectl get lamps"), compose(LAMP, shows="off"))
+        lamp.recovered()
+
+    run(lamp, body)
+    [step] = told(lamp, "StepTaken")
+    assert step["commands"] == [LAMP]
+
+
+def test_a_step_without_a_form_for_the_platform_is_journaled(lamp: Drill, world: World) -> None:
+    def body() -> None:
+        lamp.step(1, kubectl("kubectl get lamps"))
+        lamp.recovered()
+
+    run(lamp, body)
+    [line] = told(lamp, "LineNotExercised")
+    assert line["why"] == "the drill has no form of it for compose"
+    assert told(lamp, "StepTaken") == []
+
+
+def test_a_fix_without_a_form_for_the_platform_heals_nothing(lamp: Drill, world: World) -> None:
+    def body() -> None:
+        lamp.inject(burnt_out(world))
+        lamp.fix(3, kubectl("kubectl delete lamp"))
+
+    with pytest.raises(FixDidNotHeal, match="the drill has none"):
+        run(lamp, body)
+
+
+def test_a_command_of_another_platform_is_not_in_the_step(lamp: Drill, book: Runbook) -> None:
+    """The words stand in the line, and are not what a person on this platform types."""
+    text = book.path.read_text().replace("3.  Change", "3.  `kubectl get lamps`. Change")
+    book.path.write_text(text)
+    lamp.record.runbook = load(book.path)
+
+    def body() -> None:
+        lamp.step(3, compose("kubectl get lamps"))
+        lamp.recovered()
+
+    with pytest.raises(CommandNotInRunbook):
+        run(lamp, body)
+
+
+def test_what_is_not_to_be_had_here_leaves_its_line_unproven(lamp: Drill, world: World) -> None:
+    def nobody_watches() -> str:
+        return str(lamp.prometheus.instant("up"))
+
+    def body() -> None:
+        lamp.inject(burnt_out(world))
+        lamp.symptom(1, world.dark())
+        lamp.symptom(2, Look("a metric", nobody_watches))
+        lamp.step(3, Look("a metric", nobody_watches))
+        lamp.fix(3, world.change_bulb())
+        lamp.recovered()
+
+    run(lamp, body)
+    reasons = [(one["ref"], one["why"]) for one in told(lamp, "LineNotExercised")]
+    assert [why for _, why in reasons] == ["only a run with --alerts has a Prometheus to ask"] * 2
+    assert lamp.held
 
 
 # --- undoing -----------------------------------------------------------------------------------

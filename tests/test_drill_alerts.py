@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from drillbook.drill.alerts import Alarms
-from drillbook.drill.drill import AlertAbsent, AlertNotOver, AlertOutOfPlace, Drill, NotSteady
+from drillbook.drill import Drill
+from drillbook.drill.alerts import AlertPath
+from drillbook.drill.errors import AlertAbsent, AlertNotOver, AlertOutOfPlace, NotSteady
 from drillbook.symptoms.alerts import Alertmanager
 from tests.fake_world import World, book, burnt_out, lamp, told, world
 
@@ -44,7 +45,8 @@ def fires(name: str, entry: str) -> dict[str, Any]:
 def firing(lamp: Drill, world: World) -> Firing:
     made = Firing(world)
     client = httpx.Client(transport=httpx.MockTransport(made.answer))
-    lamp.alarms = Alarms(Alertmanager("http://alertmanager", client))
+    manager = Alertmanager("http://alertmanager", client)
+    lamp._alerts = AlertPath(lamp.record, manager, lamp.deadlines, lamp.clock)
     return made
 
 

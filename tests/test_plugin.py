@@ -42,7 +42,10 @@ class Chosen:
     def of(self, *entries: str | None) -> list[str | None]:
         marks = [None if one is None else drills(one, cause=1).mark for one in entries]
         items = [
-            cast(pytest.Item, SimpleNamespace(get_closest_marker=lambda _, mark=mark: mark))
+            cast(
+                pytest.Item,
+                SimpleNamespace(get_closest_marker=lambda _, mark=mark: mark, fixturenames="drill"),
+            )
             for mark in marks
         ]
         pytest_collection_modifyitems(cast(pytest.Config, self.config), items)
@@ -230,6 +233,24 @@ def test_a_test_with_a_drill_must_say_of_what(inner: Inner) -> None:
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
+def test_a_test_marked_as_a_drill_must_use_one(inner: Inner) -> None:
+    """It would be counted as a drill that passed, and had broken nothing."""
+    result = inner.run(
+        "from drillbook.drill import drills\n@drills('9.1')\ndef test_empty(): pass\n"
+    )
+    assert result.ret == USAGE
+    result.stderr.fnmatch_lines(["*test_empty is marked as a drill and does not use `drill`*"])
+
+
+def test_the_marker_and_not_a_name_makes_a_test_a_drill(inner: Inner) -> None:
+    """A fixture of the same name, in a test of something else, is left alone."""
+    result = inner.run(
+        "@pytest.fixture\ndef drill(): return 'of a hole'\n"
+        "def test_other(drill): assert drill == 'of a hole'\n"
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_a_terminated_drill_is_undone_and_the_run_says_so(inner: Inner) -> None:
     terminated = BAD.replace(
         "    drill.fix",
@@ -246,7 +267,8 @@ def test_a_disk_that_fills_up_ends_the_run_with_a_clear_word(inner: Inner) -> No
     """The journal is a device on which nothing fits, from the moment the fault is injected."""
     full = BAD.replace(
         "    drill.symptom",
-        "    import os; os.dup2(os.open('/dev/full', os.O_WRONLY), drill.journal._file.fileno())\n"
+        "    import os; file = drill.record.journal._file\n"
+        "    os.dup2(os.open('/dev/full', os.O_WRONLY), file.fileno())\n"
         "    drill.symptom",
     )
     result = inner.run(full, GOOD)

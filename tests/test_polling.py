@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.looking import Action, Look, NeverSeen, Seen, absent, until, what
+from drillbook.looking import CouldNotLook, Look, NeverSeen, Seen, Unavailable, absent, until
 from tests.fake_clock import FakeClock
 
 
@@ -115,7 +115,7 @@ def test_waiting_keeps_its_promises(
 
 def test_absent_turns_a_look_around() -> None:
     clock = FakeClock()
-    gone = absent(appearing(clock, 5.0))
+    gone = absent(Look("it appears", appearing(clock, 5.0)))
     assert gone() == "gone: not yet, at 0.0"
     clock.pass_(5.0)
     with pytest.raises(AssertionError, match=r"still seen: seen, at 5\.0"):
@@ -127,22 +127,49 @@ def test_absent_is_not_fooled_by_a_broken_detector() -> None:
         raise LookupError("no such container")
 
     with pytest.raises(LookupError):
-        absent(look)()
+        absent(Look("broken", look))()
 
 
-def test_looks_and_actions_say_in_words_what_they_are() -> None:
-    def documented() -> str:
-        """The queue is empty.
+def test_absent_never_takes_silence_for_absence() -> None:
+    """A database that does not answer has no slow queries to show: nobody knows of any."""
 
-        And more, for whoever wants to know.
-        """
-        return ""
+    def look() -> str:
+        raise CouldNotLook("no answer")
 
-    def plain() -> str:
-        return ""
+    with pytest.raises(CouldNotLook, match="no answer"):
+        absent(Look("a slow query", look))()
 
-    assert what(Look("the door is open", plain)) == "the door is open"
-    assert what(Action("open the door", plain)) == "open the door"
-    assert what(absent(Look("the door is open", plain))) == "no longer: the door is open"
-    assert what(documented) == "The queue is empty."
-    assert what(plain) == "plain"
+
+def test_who_could_not_look_looks_again() -> None:
+    clock = FakeClock()
+
+    def look() -> str:
+        if clock.now() < 1.0:
+            raise CouldNotLook("it is starting")
+        return "there"
+
+    assert until(look, 5.0, every_s=0.5, clock=clock).after_s == 1.0
+
+
+def test_a_deadline_says_that_nobody_could_look() -> None:
+    def look() -> str:
+        raise CouldNotLook("no answer")
+
+    with pytest.raises(NeverSeen, match="last seen: could not look: no answer") as caught:
+        until(look, 1.0, clock=FakeClock())
+    assert caught.value.blind
+
+
+def test_what_is_not_to_be_had_is_not_waited_for() -> None:
+    clock = FakeClock()
+
+    def look() -> str:
+        raise Unavailable("no Prometheus here")
+
+    with pytest.raises(Unavailable):
+        until(look, 5.0, clock=clock)
+    assert clock.waits == []
+
+
+def test_a_look_turned_around_says_so() -> None:
+    assert absent(Look("the door is open", str)).what == "no longer: the door is open"

@@ -15,10 +15,10 @@ from typing import LiteralString
 import pytest
 from psycopg import sql
 
-from drillbook.drill import drill as phases
-from drillbook.drill.drill import (
+from drillbook.drill import Drill, compose
+from drillbook.drill.deadlines import Deadlines
+from drillbook.drill.errors import (
     CommandNotInRunbook,
-    Drill,
     FaultDidNotTake,
     FixDidNotHeal,
     NotSteady,
@@ -47,6 +47,7 @@ REFUSED = "connection refused|Connect call failed"
 SHORT_S = 1.5
 BACK_S = 30.0
 PS = "docker compose ps -a db"
+SHORT = Deadlines(takes_s=SHORT_S, still_holds_s=SHORT_S, residue_s=SHORT_S)
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +55,8 @@ def book() -> Runbook:
     return load(ROOT / "runbook.md")
 
 
-@pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    for deadline in ("TAKES_S", "STILL_HOLDS_S", "RESIDUE_S"):
-        monkeypatch.setattr(phases, deadline, SHORT_S)
-
-
 @pytest.fixture
-def sabotaged(  # not named `drill`: what is so named is run as a scenario is
+def sabotaged(
     run: Run, stack: Stack, witness: Witness, book: Runbook, tmp_path: Path
 ) -> Iterator[Drill]:
     """A drill of 3.1 with a journal of its own; the stack is as it was for the next one."""
@@ -69,7 +64,7 @@ def sabotaged(  # not named `drill`: what is so named is run as a scenario is
     until(steady(stack, witness), BACK_S)
     before = fingerprint(stack)
     run.dirty = True  # until it is seen that the stack is well
-    yield Drill(stack, witness, journal, book, "3.1", (1,), "Sabotage")
+    yield Drill(stack, witness, journal, book, "3.1", (1,), "Sabotage", deadlines=SHORT)
     journal.close()
 
     def as_it_was() -> str:
@@ -87,7 +82,7 @@ def nothing() -> str:
 
 
 def outcome(drill: Drill) -> tuple[object, object, object]:
-    [ended] = [one for one in read(drill.journal.path) if one["event"] == "DrillEnded"]
+    [ended] = [one for one in read(drill.record.journal.path) if one["event"] == "DrillEnded"]
     return ended["outcome"], ended["error"], ended["held"]
 
 
@@ -96,10 +91,8 @@ def undisturbed(stack: Stack) -> bool:
 
 
 # --- before, and the fault ---------------------------------------------------------------------
-def test_a_stack_that_is_not_well(
-    sabotaged: Drill, stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(phases, "STEADY_S", SHORT_S)
+def test_a_stack_that_is_not_well(sabotaged: Drill, stack: Stack) -> None:
+    sabotaged.deadlines = Deadlines(steady_s=SHORT_S)
     stack.links.cut("payments")
     try:
         with (
@@ -138,7 +131,7 @@ def test_a_symptom_that_never_shows(sabotaged: Drill, stack: Stack) -> None:
     assert "expected   backend's log mentions /pigs fly/" in message
     assert "lines, none matches; the last:" in message
     assert re.search(r"waited     \d+\.\d s, \d+ looks", message)
-    assert str(sabotaged.journal.path) in message
+    assert str(sabotaged.record.journal.path) in message
     assert undisturbed(stack)
     assert outcome(sabotaged) == ("failed", "SymptomAbsent", False)
 
@@ -158,7 +151,7 @@ def test_a_symptom_that_shows_without_a_fault(sabotaged: Drill, stack: Stack) ->
 def test_a_command_that_the_runbook_does_not_contain(sabotaged: Drill) -> None:
     with pytest.raises(CommandNotInRunbook) as caught, sabotaged.closing():
         sabotaged.begin()
-        sabotaged.step(1, f"{PS} --no-trunc")
+        sabotaged.step(1, compose(f"{PS} --no-trunc"))
         sabotaged.recovered()
     message = str(caught.value)
     assert f"expected   `{PS} --no-trunc` in this step" in message
@@ -172,7 +165,7 @@ def test_a_command_that_shows_something_else(sabotaged: Drill) -> None:
         sabotaged.closing(),
     ):
         sabotaged.begin()
-        sabotaged.step(1, PS, shows=r"Exited \(137\)")
+        sabotaged.step(1, compose(PS, shows=r"Exited \(137\)"))
         sabotaged.recovered()
 
 

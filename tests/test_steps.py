@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.drill import steps
-from drillbook.drill.steps import MissingPlaceholder, filled
+from drillbook.drill.commands import MissingPlaceholder, filled
 from drillbook.runbook import Line, Platform
 from drillbook.terminal import Output, Transcript, Typed
 
@@ -26,6 +26,7 @@ def a_step(*commands: str) -> Line:
 
 
 STEP = a_step(PS, LOGS, ENTER, PING, KUBECTL)
+COMMANDS = STEP.commands_for("compose")
 
 
 def shown(text: str, status: int | None = 0, *, ended: bool = True) -> Output:
@@ -37,22 +38,22 @@ def shown(text: str, status: int | None = 0, *, ended: bool = True) -> Output:
     ("command", "values", "typed"),
     [
         (LOGS, {"service_name": "backend"}, "docker compose logs backend"),
-        (ENTER, {"backend_container": "shop-1"}, "docker exec -it shop-1 bash"),
-        ("ping <target host>", {"target_host": "db"}, "ping db"),
+        (ENTER, {"backend-container": "shop-1"}, "docker exec -it shop-1 bash"),
+        ("ping <target host>", {"target host": "db"}, "ping db"),
         ("cp <a> <b> <a>", {"a": "x", "b": "y"}, "cp x y x"),
         (PING, {"unused": "value"}, PING),
         ("psql < dump.sql > out", {}, "psql < dump.sql > out"),
         ("test 1 <2> 3", {}, "test 1 <2> 3"),
     ],
 )
-def test_placeholders_are_filled_in_by_keyword(
+def test_placeholders_are_filled_in_by_name(
     command: str, values: dict[str, str], typed: str
 ) -> None:
     assert filled(command, values) == typed
 
 
 def test_a_placeholder_without_a_value_is_the_scenarios_mistake() -> None:
-    with pytest.raises(MissingPlaceholder, match=r"wants a value for <service_name>: pass serv"):
+    with pytest.raises(MissingPlaceholder, match=r"wants a value for <service_name>: pass fill"):
         filled(LOGS, {"service": "backend"})
     assert filled(LOGS, {}, strict=False) == LOGS
 
@@ -67,21 +68,20 @@ def test_a_value_is_never_filled_in_itself(command: str, values: dict[str, str])
 
 # --- is it in the step -------------------------------------------------------------------------
 def test_a_documented_command_is_in_its_step() -> None:
-    assert steps.undocumented(STEP, [Typed(PS), Typed(ENTER), Typed(PING)]) is None
+    assert steps.undocumented(COMMANDS, [Typed(PS), Typed(ENTER), Typed(PING)]) is None
 
 
 @pytest.mark.parametrize(
     "command", ["docker-compose ps -a db", "docker compose ps", PS.upper(), f"{PS} ", f"sudo {PS}"]
 )
 def test_almost_a_documented_command_is_not_in_its_step(command: str) -> None:
-    assert steps.undocumented(STEP, [Typed(PS), Typed(command)]) == command
+    assert steps.undocumented(COMMANDS, [Typed(PS), Typed(command)]) == command
 
 
 def test_the_command_most_like_another_is_found_for_this_platform() -> None:
-    assert steps.closest(STEP, "docker-compose ps db") == PS
-    assert steps.closest(STEP, "kubectl get pods --all") != KUBECTL
-    assert steps.closest(a_step(), PS) is None
-    assert steps.closest(a_step(KUBECTL), KUBECTL) is None
+    assert steps.closest(COMMANDS, "docker-compose ps db") == PS
+    assert steps.closest(COMMANDS, "kubectl get pods --all") != KUBECTL
+    assert steps.closest((), PS) is None
 
 
 # --- what it showed ----------------------------------------------------------------------------

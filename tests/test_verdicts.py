@@ -143,6 +143,14 @@ def test_a_symptom_seen_only_in_part_is_unproven_and_says_why(
     assert verdict.why == f"{NO_IMAGE}; what can be seen without was seen in: Crashed"
 
 
+def test_a_line_that_could_not_be_tried_here_says_why(script: Script, book: Runbook) -> None:
+    script.not_exercised(STEP, "only a run with --alerts has a Prometheus to ask")
+    passed(script)
+    verdict = of(judged(script, book), STEP)
+    assert verdict.word == "unproven"
+    assert verdict.why == "only a run with --alerts has a Prometheus to ask"
+
+
 def test_a_symptom_seen_in_part_and_then_whole_is_proven(script: Script, book: Runbook) -> None:
     script.symptom(SYMPTOM, "the data", "no series", 0.2, unproven=NO_IMAGE)
     script.symptom(SYMPTOM, "the page", "No data", 0.4)

@@ -1,22 +1,32 @@
-"""Following a documented step: is the command in the step, and did it show what it should."""
+"""Following a documented step: is the command in the line, and did it show what it should."""
 
 from __future__ import annotations
 
 import difflib
 import re
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from drillbook.runbook import Line
+from drillbook import journal as events
+from drillbook.drill.commands import PLACEHOLDER, Command, Doing, filled, for_platform, words_of
+from drillbook.drill.deadlines import Deadlines
+from drillbook.drill.errors import (
+    AlertError,
+    CommandNotInRunbook,
+    StepError,
+    StepNotInRunbook,
+    StepShowedOtherwise,
+)
+from drillbook.drill.record import Record
+from drillbook.journal import Ref
+from drillbook.looking import Action, Clock, Look, NeverSeen, Unavailable, until
+from drillbook.platforms.compose.stack import Stack
+from drillbook.runbook import Kind, Line
 from drillbook.terminal import Output, Transcript, Typed
 
-WRONG_COMMAND_S = 6.0
 GIST = 300
-PLACEHOLDER = re.compile(r"<([A-Za-z][\w -]*)>")
-
-
-class MissingPlaceholder(ValueError):
-    """A scenario gave no value for a placeholder of the command that it types."""
 
 
 @dataclass(frozen=True)
@@ -27,38 +37,166 @@ class Otherwise:
     saw: str
 
 
-def filled(command: str, values: Mapping[str, str], *, strict: bool = True) -> str:
-    """Fill in ``<service_name>`` from ``service_name=``; hyphens and spaces read as ``_``.
+@dataclass
+class Steps:
+    """Follows the steps of one drill, and keeps the errors of those that did not hold.
 
-    Raises MissingPlaceholder where ``strict`` and a value is missing.
+    Such an error leaves the system as it is, so the drill raises it at its end.
     """
 
-    def value(found: re.Match[str]) -> str:
-        name = re.sub(r"[ -]", "_", found[1])
-        if name in values:
-            return values[name]
-        if strict:
-            raise MissingPlaceholder(f"`{command}` wants a value for {found[0]}: pass {name}=…")
-        return found[0]
+    record: Record
+    stack: Stack
+    causes: tuple[int, ...]
+    deadlines: Deadlines
+    clock: Clock
+    failed: list[StepError | AlertError] = field(default_factory=list)
 
-    return PLACEHOLDER.sub(value, command)
-
-
-def undocumented(line: Line, typed: Sequence[Typed]) -> str | None:
-    """The first of these commands that the step does not contain, if any."""
-    return next((one.command for one in typed if one.command not in line.commands), None)
-
-
-def closest(line: Line, command: str) -> str | None:
-    """The command of the step that looks most like another one, if it has any."""
-    here = line.commands_for("compose")
-    if not here:
+    # --- what a drill asks for -----------------------------------------------------------------
+    def line(self, number: int, doing: Doing) -> Line | None:
+        """Step ``number`` of the entry; None, and an error for later, where it has no such step."""
+        entry = self.record.entry
+        if 1 <= number <= len(entry.steps):
+            return entry.steps[number - 1]
+        last = f"{entry.number} ends with step {len(entry.steps)}"
+        line = entry.causes[self.causes[0] - 1] if self.causes else entry.steps[-1]
+        expected = f"a step {number} that says to {words_of(doing)}"
+        message = self.record.message("step", line, expected, last=last)
+        self.failed.append(self.record.failed(StepNotInRunbook, line, message))
         return None
-    return max(here, key=lambda one: difflib.SequenceMatcher(None, one, command).ratio())
+
+    def chosen(self, line: Line | None, forms: Sequence[Doing]) -> Doing | None:
+        """What is done on this platform; None, and why in the journal, where there is no form."""
+        doing = for_platform(forms, self.stack.platform)
+        if doing is None and line is not None:
+            why = f"the drill has no form of it for {self.stack.platform}"
+            self.record.write(events.LineNotExercised(Ref.to(line), why))
+        return doing
+
+    def follow(self, line: Line, doing: Doing) -> None:
+        """Type the command or perform the prose; what does not hold is kept for the drill's end."""
+        self.record.enter("step", self.words(doing))
+        with self.record.busy():
+            if isinstance(doing, Command):
+                self._type(line, doing)
+            else:
+                self._perform(line, doing)
+
+    def words(self, doing: Doing) -> str:
+        """What is typed, placeholders filled in, or what is done."""
+        if isinstance(doing, Command):
+            return filled(doing.words, self._values(doing), strict=False)
+        return words_of(doing)
+
+    def type_fix(self, line: Line | None, command: Command) -> tuple[Transcript, Otherwise | None]:
+        """Type a command that heals; returns what it showed, and what it should have shown."""
+        if line is not None:
+            self._require_documented(line, command)
+        lines = self._filled(command)
+        transcript = self._typed(lines, command.deadline_s)
+        otherwise = shown_otherwise(transcript, lines)
+        if line is not None:
+            self._require_shown(line, otherwise)
+        return transcript, otherwise
+
+    def type_symptom(self, line: Line, command: Command) -> Look:
+        """A look that types a symptom's command and looks at what it shows."""
+        self._require_documented(line, command, kind="symptom")
+        lines = self._filled(command)
+
+        def look() -> str:
+            transcript = self._typed(lines, command.deadline_s)
+            otherwise = shown_otherwise(transcript, lines)
+            assert otherwise is None, otherwise.saw
+            return gist(transcript, lines)
+
+        return Look(f"`{lines[0].command}` shows /{command.shows}/", look)
+
+    # --- within ------------------------------------------------------------------------------
+    def _type(self, line: Line, command: Command) -> None:
+        if not self._require_documented(line, command):
+            return
+        began_s = time.monotonic()
+        lines = self._filled(command)
+        transcript = self._typed(lines, command.deadline_s)
+        ok = self._require_shown(line, shown_otherwise(transcript, lines))
+        self._taken(line, lines, ok, gist(transcript, lines), began_s, str(transcript))
+
+    def _perform(self, line: Line, doing: Look | Action) -> None:
+        began_s = time.monotonic()
+        # a look may have to wait for what it looks for; an action is done once
+        patience_s = 0.0 if isinstance(doing, Action) else self.deadlines.look_s
+        try:
+            saw, otherwise = until(doing, patience_s, clock=self.clock).saw, None
+        except NeverSeen as never:
+            saw = never.last
+            otherwise = Otherwise(doing.what, saw)
+        except Unavailable as unavailable:
+            self.record.write(events.LineNotExercised(Ref.to(line), str(unavailable)))
+            return
+        ok = self._require_shown(line, otherwise)
+        self._taken(line, [], ok, saw, began_s, "")
+
+    def _taken(  # noqa: PLR0913, PLR0917
+        self, line: Line, typed: Sequence[Typed], ok: bool, saw: str, began_s: float, shown: str
+    ) -> None:
+        how: Literal["typed", "prose"] = "typed" if typed else "prose"
+        commands = [one.command for one in typed]
+        took_s = time.monotonic() - began_s
+        self.record.write(events.StepTaken(Ref.to(line), how, commands, ok, saw, shown, took_s))
+
+    def _require_documented(self, line: Line, command: Command, *, kind: Kind = "step") -> bool:
+        """Whether the line contains all of it; where not, type what it has instead, and say so."""
+        documented = line.commands_for(self.stack.platform)
+        strange = undocumented(documented, command.lines)
+        if strange is None:
+            return True
+        last = f"it has: {', '.join(f'`{one}`' for one in line.commands) or 'no command'}"
+        instead = as_documented(documented, command.lines, self._values(command))
+        if instead is not None:
+            began_s = time.monotonic()
+            transcript = self._typed(instead, self.deadlines.wrong_command_s)
+            last += f"\ntyped as the runbook has it:\n{transcript}"
+            self._taken(line, instead, False, gist(transcript, instead), began_s, str(transcript))
+        message = self.record.message("step", line, f"`{strange}` in this {kind}", last=last)
+        self.failed.append(self.record.failed(CommandNotInRunbook, line, message))
+        return False
+
+    def _require_shown(self, line: Line, otherwise: Otherwise | None) -> bool:
+        if otherwise is None:
+            return True
+        message = self.record.message("step", line, otherwise.expected, last=otherwise.saw)
+        self.failed.append(self.record.failed(StepShowedOtherwise, line, message))
+        return False
+
+    def _typed(self, lines: Sequence[Typed], deadline_s: float) -> Transcript:
+        terminal = self.stack.terminal()
+        return terminal.type(lines[0], session=lines[1:], deadline_s=deadline_s)
+
+    def _filled(self, command: Command) -> list[Typed]:
+        values = self._values(command)
+        return [replace(one, command=filled(one.command, values)) for one in command.lines]
+
+    def _values(self, command: Command) -> dict[str, str]:
+        """The values of the command's placeholders: the platform's, then the scenario's own."""
+        names = {name for one in command.lines for name in PLACEHOLDER.findall(one.command)}
+        known = {name: self.stack.placeholder(name) for name in names - command.fill.keys()}
+        return {name: value for name, value in known.items() if value} | dict(command.fill)
+
+
+def undocumented(documented: Sequence[str], typed: Sequence[Typed]) -> str | None:
+    """The first of these commands that a line does not contain for a platform, if any."""
+    return next((one.command for one in typed if one.command not in documented), None)
+
+
+def closest(documented: Sequence[str], command: str) -> str | None:
+    """The command of a line that looks most like another one, if it has any."""
+    if not documented:
+        return None
+    return max(documented, key=lambda one: difflib.SequenceMatcher(None, one, command).ratio())
 
 
 def as_documented(
-    line: Line, typed: Sequence[Typed], values: Mapping[str, str]
+    documented: Sequence[str], typed: Sequence[Typed], values: Mapping[str, str]
 ) -> list[Typed] | None:
     """What the runbook has in place of these lines, to type for the record of what it does.
 
@@ -66,7 +204,7 @@ def as_documented(
     """
     instead: list[Typed] = []
     for one in typed:
-        command = one.command if one.command in line.commands else closest(line, one.command)
+        command = one.command if one.command in documented else closest(documented, one.command)
         if command is None:
             return None
         instead.append(Typed(filled(command, values, strict=False)))
@@ -94,16 +232,16 @@ def shown_otherwise(transcript: Transcript, typed: Sequence[Typed]) -> Otherwise
 
 def gist(transcript: Transcript, typed: Sequence[Typed]) -> str:
     """The line that showed what was wanted, or else the last one, a line a command."""
-    told = []
+    parts = []
     for output, line in zip(transcript.outputs, typed, strict=False):
-        found = re.search(line.shows, output.text, re.MULTILINE) if line.shows else None
+        match = re.search(line.shows, output.text, re.MULTILINE) if line.shows else None
         lines = output.text.strip().splitlines()
-        if found:
-            start = output.text.rfind("\n", 0, found.start()) + 1
-            told.append(output.text[start:].partition("\n")[0].strip()[:GIST])
+        if match:
+            start = output.text.rfind("\n", 0, match.start()) + 1
+            parts.append(output.text[start:].partition("\n")[0].strip()[:GIST])
         elif lines:
-            told.append(lines[-1].strip()[:GIST])
-    return "\n".join(told).strip() or "no output"
+            parts.append(lines[-1].strip()[:GIST])
+    return "\n".join(parts).strip() or "no output"
 
 
 def _told(output: Output) -> str:

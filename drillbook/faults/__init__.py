@@ -15,8 +15,10 @@ from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import ParamSpec
 
+from drillbook.looking import Look
+
 P = ParamSpec("P")
-Holds = Callable[[], str]
+Holds = Look
 
 
 class Fault(AbstractContextManager[Holds]):

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from drillbook.looking import Look
+from drillbook.looking import CouldNotLook, Look
 
 PAGE_DEADLINE_MS = 10_000
 FLAGS = [
@@ -85,7 +85,7 @@ def _fetch(page: Page, api: str) -> str:
     try:
         return str(page.evaluate(script, api))
     except Error as error:
-        raise AssertionError(f"the page could not run its script: {error}") from error
+        raise CouldNotLook(f"the page could not run its script: {error}") from error
 
 
 def console_says(browser: Browser, origin: str, api: str, pattern: str) -> Look:

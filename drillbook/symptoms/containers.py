@@ -15,15 +15,7 @@ from drillbook.platforms.compose.stack import (
     SERVICE_LABEL,
     Service,
     Stack,
-    StackError,
 )
-
-
-def _state(service: Service) -> dict[str, Any]:
-    try:
-        return service.state()
-    except StackError as error:
-        raise AssertionError(str(error)) from error
 
 
 def _told(service: Service, state: dict[str, Any]) -> str:
@@ -36,7 +28,7 @@ def in_state(service: Service, *statuses: str) -> Look:
     """The container's status is one of those given (`exited`, `restarting`, `running` …)."""
 
     def look() -> str:
-        state = _state(service)
+        state = service.state()
         told = _told(service, state)
         assert state["Status"] in statuses, told
         return told
@@ -53,7 +45,7 @@ def healthy(service: Service) -> Look:
     """The container runs, and its health check passes."""
 
     def look() -> str:
-        state = _state(service)
+        state = service.state()
         told = _told(service, state)
         assert state["Status"] == "running", told
         assert state.get("Health", {}).get("Status") == "healthy", told
@@ -66,7 +58,7 @@ def unhealthy(service: Service) -> Look:
     """The container's health check fails (Docker counts a stopped container as unhealthy)."""
 
     def look() -> str:
-        state = _state(service)
+        state = service.state()
         told = _told(service, state)
         assert state.get("Health", {}).get("Status") == "unhealthy", told
         return told

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, LiteralString
 
-from drillbook.looking import Look
+from drillbook.looking import CouldNotLook, Look
 from drillbook.platforms.compose.stack import Service, Stack
 
 
@@ -101,10 +101,11 @@ print((time.monotonic() - began) * 1000)
 def round_trip_ms(service: Service, host: str) -> float:
     """How long one question to the database takes, asked from a service's container, in ms.
 
-    Raises AssertionError where there is no answer.
+    Raises CouldNotLook where there is no answer.
     """
     status, told = service.run("python", "-c", _ASK, host)
-    assert status == 0, f"no answer from {host}: {told.strip().splitlines()[-1:]}"
+    if status != 0:
+        raise CouldNotLook(f"no answer from {host}: {told.strip().splitlines()[-1:]}")
     return float(told)
 
 

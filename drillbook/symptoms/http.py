@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from drillbook.looking import Look
+from drillbook.looking import CouldNotLook, Look
 
 
 def answers(  # noqa: PLR0913 - a request and what is wanted of its answer
@@ -28,7 +28,7 @@ def answers(  # noqa: PLR0913 - a request and what is wanted of its answer
         try:
             answer = client.request(method, url, headers=headers, json=json)
         except httpx.HTTPError as error:
-            raise AssertionError(f"{method} {url}: no answer: {error!r}") from error
+            raise CouldNotLook(f"{method} {url}: no answer: {error!r}") from error
         wanted = status if isinstance(status, range) else range(status, status + 1)
         saw = f"{method} {url}: HTTP {answer.status_code} {answer.text[:200]}"
         assert answer.status_code in wanted, saw
@@ -48,7 +48,7 @@ def no_answer(url: str, client: httpx.Client, *, within_s: float) -> Look:
         except httpx.TimeoutException as error:
             return f"GET {url}: {type(error).__name__} after {time.monotonic() - began:.1f} s"
         except httpx.HTTPError as error:
-            raise AssertionError(f"GET {url}: {error!r}, not a time-out") from error
+            raise CouldNotLook(f"GET {url}: {error!r}, not a time-out") from error
         took_s = time.monotonic() - began
         raise AssertionError(f"GET {url}: HTTP {answer.status_code} in {took_s:.2f} s")
 
@@ -58,7 +58,7 @@ def no_answer(url: str, client: httpx.Client, *, within_s: float) -> Look:
 def median_ms(url: str, client: httpx.Client, *, requests: int = 5) -> float:
     """Median time of a few requests in a row, in ms; one that times out counts as long as it took.
 
-    Raises AssertionError where a request is refused.
+    Raises CouldNotLook where a request is refused.
     """
     took_ms = []
     for _ in range(requests):
@@ -69,7 +69,7 @@ def median_ms(url: str, client: httpx.Client, *, requests: int = 5) -> float:
             took_ms.append((time.monotonic() - began) * 1000)
             continue
         except httpx.HTTPError as error:
-            raise AssertionError(f"GET {url}: no answer: {error!r}") from error
+            raise CouldNotLook(f"GET {url}: no answer: {error!r}") from error
         took_ms.append((time.monotonic() - began) * 1000)
     return statistics.median(took_ms)
 
@@ -94,7 +94,10 @@ def lacks_header(url: str, client: httpx.Client, name: str, *, origin: str) -> L
     """An answer to a request from an origin carries no such header."""
 
     def look() -> str:
-        answer = client.get(url, headers={"Origin": origin})
+        try:
+            answer = client.get(url, headers={"Origin": origin})
+        except httpx.HTTPError as error:
+            raise CouldNotLook(f"GET {url}: no answer: {error!r}") from error
         value = answer.headers.get(name)
         assert value is None, f"{name}: {value}"
         return f"GET {url} with Origin {origin}: HTTP {answer.status_code}, no {name}"

@@ -21,12 +21,12 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
-from drillbook.looking import Look
+from drillbook.looking import CouldNotLook, Look, Unavailable
 
 DEADLINE_S = 5
 
 
-class PrometheusSilent(Exception):
+class PrometheusSilent(CouldNotLook):
     """Prometheus itself does not answer: then no metric says anything about the service."""
 
 
@@ -76,9 +76,13 @@ class Told:
 
 @dataclass
 class Prometheus:
-    """A Prometheus server. Every question raises PrometheusSilent where it does not answer."""
+    """A Prometheus server. Every question raises PrometheusSilent where it does not answer.
+
+    ``unavailable`` says why there is none; every question then raises Unavailable.
+    """
 
     url: str
+    unavailable: str = ""
 
     @cached_property
     def _api(self) -> Any:
@@ -118,6 +122,8 @@ class Prometheus:
         return {one.labels["__name__"] for one in self.instant(query)}
 
     def _asked(self, question: Callable[[], Any]) -> Any:
+        if self.unavailable:
+            raise Unavailable(self.unavailable)
         try:
             return question()
         except requests.RequestException as error:
@@ -159,10 +165,7 @@ def answers(prometheus: Prometheus) -> Look:
     """Prometheus answers questions."""
 
     def look() -> str:
-        try:
-            return f"{prometheus.url} knows {len(prometheus.targets())} targets"
-        except PrometheusSilent as silent:
-            raise AssertionError(str(silent)) from silent
+        return f"{prometheus.url} knows {len(prometheus.targets())} targets"
 
     return Look(f"Prometheus answers at {prometheus.url}", look)
 
@@ -196,13 +199,10 @@ def target(prometheus: Prometheus, address: str, health: str, *, error: str = ""
 
 
 def all_up(prometheus: Prometheus, *, jobs: int = 1) -> Look:
-    """At least so many jobs are scraped, and none fails. Not answering at all counts as failing."""
+    """At least so many jobs are scraped, and none fails."""
 
     def look() -> str:
-        try:
-            found = prometheus.targets()
-        except PrometheusSilent as error:
-            raise AssertionError(str(error)) from error
+        found = prometheus.targets()
         failing = "; ".join(str(one) for one in found if one.health != "up")
         assert not failing, failing
         scraped = {one.job for one in found}

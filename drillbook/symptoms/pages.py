@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import Browser, Error
 
-from drillbook.looking import Look
+from drillbook.looking import CouldNotLook, Look
 
 PAGE_DEADLINE_MS = 10_000
 SHOWN = 300
@@ -33,7 +33,7 @@ class Page:
 
 
 def opened(browser: Browser, url: str) -> Page:
-    """Open a page, wait until it has settled, read its words. Raises AssertionError if it fails."""
+    """Open a page, wait until it has settled, read its words. Raises CouldNotLook if it fails."""
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     page.set_default_timeout(PAGE_DEADLINE_MS)
     try:
@@ -41,7 +41,7 @@ def opened(browser: Browser, url: str) -> Page:
         words = page.locator("body").inner_text()
         picture = page.screenshot(full_page=True)
     except Error as error:
-        raise AssertionError(f"{url}: {error.message.splitlines()[0]}") from error
+        raise CouldNotLook(f"{url}: {error.message.splitlines()[0]}") from error
     finally:
         page.close()
     return Page(url, words, picture)
@@ -82,7 +82,7 @@ def queried(browser: Browser, prometheus: str, query: str, pattern: str, picture
 
 
 def begins(browser: Browser, url: str) -> str:
-    """The first words of a page, for the record. Raises AssertionError where it does not open."""
+    """The first words of a page, for the record. Raises CouldNotLook where it does not open."""
     return " ".join(opened(browser, url).words.split())[:BEGIN]
 
 
@@ -92,7 +92,7 @@ def unreachable(browser: Browser, url: str) -> Look:
     def look() -> str:
         try:
             seen = opened(browser, url)
-        except AssertionError as error:
+        except CouldNotLook as error:
             return str(error)
         raise AssertionError(f"{url} opens: {' '.join(seen.words.split())[:SHOWN]}")
 

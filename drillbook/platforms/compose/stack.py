@@ -26,7 +26,10 @@ from docker.models.containers import Container
 from testcontainers.compose import DockerCompose
 
 from drillbook import reaper
+from drillbook.looking import CouldNotLook
 from drillbook.platforms.compose.links import Links
+from drillbook.runbook import Platform
+from drillbook.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVICE = ROOT / "service"
@@ -45,6 +48,10 @@ Environment = dict[str, str]
 
 class StackError(Exception):
     """The stack could not be brought up, reached or changed; the message says why."""
+
+
+class NotThere(StackError, CouldNotLook):
+    """What was asked about does not exist, or does not answer, so nothing is known of it."""
 
 
 class PortTaken(StackError):
@@ -81,7 +88,7 @@ class Service:
         return sorted(found, key=lambda one: str(one.attrs["Created"]))
 
     def container(self) -> Container:
-        """Its oldest container, running or not. Raises StackError where there is none."""
+        """Its oldest container, running or not. Raises NotThere where there is none."""
         known = self.stack.oldest.get(self.name)
         if known is not None:  # it stays the oldest for as long as it exists
             try:
@@ -90,7 +97,7 @@ class Service:
                 self.stack.oldest.pop(self.name, None)
         found = self.containers()
         if not found:
-            raise StackError(f"{self.name} has no container in project {self.stack.project}")
+            raise NotThere(f"{self.name} has no container in project {self.stack.project}")
         self.stack.oldest[self.name] = str(found[0].id)
         return found[0]
 
@@ -126,10 +133,10 @@ class Service:
         return int(result.exit_code or 0), result.output.decode("utf-8", "replace")
 
     def published(self, port: int) -> int:
-        """The loopback port that reaches ``port`` of its container now. Raises StackError."""
+        """The loopback port that reaches ``port`` of its container now. Raises NotThere."""
         bindings = self.container().attrs["NetworkSettings"]["Ports"].get(f"{port}/tcp")
         if not bindings:
-            raise StackError(f"{self.name} does not publish port {port} now")
+            raise NotThere(f"{self.name} does not publish port {port} now")
         return int(bindings[0]["HostPort"])
 
 
@@ -148,6 +155,11 @@ class Stack:
     _reaper: reaper.Watch | None = None
     _outer: dict[str, str | None] = field(default_factory=dict)
     _links: Links | None = None
+
+    @property
+    def platform(self) -> Platform:
+        """Docker Compose."""
+        return "compose"
 
     # --- its services ------------------------------------------------------------------------
     @property
@@ -213,7 +225,7 @@ class Stack:
         )
 
     def database(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """A direct line to the database that no proxy and no fault lies on. Raises StackError."""
+        """A direct line to the database that no proxy and no fault lies on. Raises NotThere."""
         port = self.db.published(5432)
         try:
             return psycopg.connect(
@@ -226,7 +238,7 @@ class Stack:
                 autocommit=True,
             )
         except psycopg.OperationalError as error:
-            raise StackError(f"no direct line to the database: {error}") from error
+            raise NotThere(f"no direct line to the database: {error}") from error
 
     @property
     def links(self) -> Links:
@@ -314,6 +326,17 @@ class Stack:
             raise StackError(f"{' '.join(command)}: {_words(error.stderr)}") from error
         except subprocess.TimeoutExpired as error:
             raise StackError(f"{' '.join(command)} did not end in {deadline_s:.0f} s") from error
+
+    def placeholder(self, name: str) -> str | None:
+        """What a person types for ``<name>``: ``<backend-container>`` is its container's name."""
+        service = name.removesuffix("-container")
+        known = {one.name: one for one in self.services}
+        return known[service].container_name if service != name and service in known else None
+
+    def terminal(self) -> Terminal:
+        """A terminal in the folder where a person types, who knows the database's password."""
+        password = self.environment["POSTGRES_PASSWORD"]
+        return Terminal(self.folder, self.shell_environment(), password)
 
     def shell_environment(self) -> dict[str, str]:
         """The environment in which a person at this stack's terminal types commands."""
