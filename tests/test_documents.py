@@ -22,7 +22,7 @@ DOCUMENTS = (
 )
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 EXAMPLE = re.compile(r"This is `scenarios/(test_\w+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
-TYPED = re.compile(r'drill\.step\(\s*(\d+),\s*"([^"]+)"')
+TYPED = re.compile(r'drill\.step\((\d), compose\((?:"([^"]+)"|(\w+))')
 
 
 def text_of(document: str) -> str:
@@ -75,9 +75,11 @@ def test_every_job_of_the_usage_is_in_the_readme() -> None:
 
 def test_the_example_types_what_the_runbook_has() -> None:
     runbook = load(ROOT / "runbook.md")
-    typed = TYPED.findall(example()[1])
+    code = example()[1]
+    typed = TYPED.findall(code)
     assert typed
-    for number, command in typed:
+    for number, words, name in typed:
+        command = words or re.findall(rf'^{name} = "(.+)"$', code, re.MULTILINE)[0]
         assert command in runbook.entry("4.3").steps[int(number) - 1].commands
 
 
