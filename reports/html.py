@@ -29,6 +29,7 @@ HEADINGS = {"symptom": "Symptoms", "cause": "Potential causes", "step": "Resolut
 MARKS = {"proven": "✓", "contradicted": "✗", "unproven": "·", "changed": "~"}
 OUTCOMES = {"passed": "proven", "failed": "contradicted", "interrupted": "changed"}
 
+LONGEST_TITLE = 200
 LONGEST_MOMENT = 400
 
 _Pieces = Sequence[tuple[bool, str]]
@@ -124,12 +125,22 @@ def _templates() -> Environment:
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     templates.filters["spans"] = lambda text: list(spans(plain(text)))
-    templates.filters["plain"] = lambda text: shortened(text, LONGEST_MOMENT)
+    templates.filters["moment"] = lambda text: shortened(text, LONGEST_MOMENT)
+    templates.filters["title"] = lambda text: shortened(text, LONGEST_TITLE)
     return templates
+
+
+def _shown(value: object) -> object:
+    """What the page shows for any value: nothing that HTML has no place for.
+
+    What a macro gives was made of such values, and is markup.
+    """
+    return value if hasattr(value, "__html__") else plain(str(value))
 
 
 def _headline(judgement: Judgement) -> str:
@@ -139,9 +150,10 @@ def _headline(judgement: Judgement) -> str:
     if totals["contradicted"]:
         verb = "does" if totals["contradicted"] == 1 else "do"
         return f"{counted(totals['contradicted'], 'line')} of the runbook {verb} not hold"
-    failed = sum(drill.outcome in ("failed", "interrupted") for drill in drills)
-    if failed:
-        return f"{failed} of {counted(len(drills), 'drill')} failed"
+    if judgement.run.failed:
+        return f"{len(judgement.run.failed)} of {counted(len(drills), 'drill')} failed"
+    if judgement.run.interrupted:
+        return f"Interrupted: {counted(totals['proven'], 'line')} of the runbook proven until then"
     if totals["changed"]:
         return f"{counted(totals['changed'], 'line')} edited since last proven"
     return f"{counted(totals['proven'], 'line')} of the runbook proven"
@@ -161,7 +173,7 @@ def _figures(judgement: Judgement) -> list[tuple[str, str, str]]:
     felt = [drill.felt_s for drill in drills if drill.felt_s is not None]
     lost = [drill.lost for drill in drills if drill.lost is not None]
     here = len(judgement.here)
-    bad = any(drill.outcome in ("failed", "interrupted") for drill in drills)
+    bad = bool(judgement.run.failed)
     word = "contradicted" if bad else "proven" if passed == len(drills) else "unproven"
     return [
         (f"{passed} of {len(drills)}", "drills passed", word if drills else "unproven"),
@@ -176,7 +188,10 @@ def _figures(judgement: Judgement) -> list[tuple[str, str, str]]:
 
 
 def _failures(judgement: Judgement) -> list[dict[str, Any]]:
-    """What did not hold, gravest first: lines, then drills that no line is to blame for."""
+    """What did not hold, gravest first: lines, then drills that no line is to blame for.
+
+    A drill that somebody interrupted is not among them.
+    """
     failures: list[dict[str, Any]] = [
         {
             "id": _row_id(v, judgement.run),
@@ -191,8 +206,8 @@ def _failures(judgement: Judgement) -> list[dict[str, Any]]:
     ]
     for number, drill in enumerate(judgement.run.drills):
         blamed = {event["error"] for event in drill.of("ClaimFailed")}
-        if drill.outcome in ("failed", "interrupted") and drill.error not in blamed:
-            why = f"{drill.title}: {drill.error or drill.outcome}: {gist(drill.message or '')}"
+        if drill.outcome == "failed" and drill.error not in blamed:
+            why = f"{drill.title}: {drill.ending}: {gist(drill.message or '')}"
             failures.append(
                 {
                     "id": f"drill-{number}",
@@ -211,16 +226,14 @@ def _entries(judgement: Judgement) -> list[_Entry]:
     entries = []
     for one in judgement.tallies():
         entry = judgement.runbook.entries[one.entry]
-        mine = [v for v in judgement.verdicts if v.line.entry == one.entry]
+        mine = judgement.by_entry[one.entry]
         groups = [
             (HEADINGS[kind], [_line(v, ids, judgement.run) for v in mine if v.line.kind == kind])
             for kind in KINDS
             if entry.of(kind)
         ]
         drills = [
-            _drill(drill, ids[id(drill)])
-            for drill in judgement.run.drills
-            if drill.entry == one.entry
+            _drill(drill, ids[id(drill)]) for drill in judgement.run.by_entry.get(one.entry, [])
         ]
         entries.append(_Entry(entry, one, groups, drills, _gravest(one)))
     return entries
@@ -259,10 +272,15 @@ def _proof(evidence: Evidence, drill_id: str) -> _Proof:
         drill=evidence.drill.title,
         ok=evidence.ok,
         what=_what(event),
-        saw=plain(str(event.get("saw") or event.get("message") or "")),
+        saw=_evidence(event.get("saw") or event.get("message")),
         commands=event.get("commands") or [],
-        transcript=cut(plain(str(event.get("transcript") or "")), LONGEST_TRANSCRIPT).strip(),
+        transcript=_evidence(event.get("transcript")).strip(),
     )
+
+
+def _evidence(text: object) -> str:
+    """What was seen or said, as far as a page can hold it."""
+    return cut(plain(str(text or "")), LONGEST_TRANSCRIPT)
 
 
 def _what(event: Any) -> str:
@@ -290,7 +308,7 @@ def _drill(drill: Drill, drill_id: str) -> _Drill:
         nodeid=drill.nodeid,
         outcome=drill.outcome,
         word=OUTCOMES.get(drill.outcome, "unproven"),
-        message=plain(drill.message or ""),
+        message=_evidence(drill.message),
         figures=_drill_figures(drill),
         latency=_latency(drill),
         timeline=timeline.draw(drill),

@@ -13,10 +13,11 @@ from xml.etree import ElementTree as ET  # writes only; nothing is parsed
 
 from reports.run import Drill
 from reports.story import tell
-from reports.text import cut, first_line, gist, name_of, plain
+from reports.text import clipped, cut, first_line, gist, name_of, plain
 from reports.verdicts import Judgement
 
 LONGEST_OUTPUT = 20_000
+LONGEST_ATTRIBUTE = 2_000
 FIGURES = ("detect_s", "felt_s", "requests", "failed", "acknowledged", "lost")
 
 
@@ -27,8 +28,7 @@ def render(judgement: Judgement) -> str:
     del counts["skipped"]  # the root has no such attribute
     root = ET.Element("testsuites", {"name": "drillbook", **counts})
     titles = {one.number: one.title for one in judgement.runbook.entries.values()}
-    for entry in dict.fromkeys(drill.entry for drill in drills):
-        mine = [drill for drill in drills if drill.entry == entry]
+    for entry, mine in judgement.run.by_entry.items():
         name = f"{entry} {titles.get(entry, '')}".strip()
         suite = ET.SubElement(
             root, "testsuite", {"name": name, "timestamp": _stamp(mine[0].at), **_counts(mine)}
@@ -36,27 +36,37 @@ def render(judgement: Judgement) -> str:
         _properties(suite, _suite_properties(judgement, entry, mine))
         for drill in mine:
             _case(suite, drill)
+    _make_well_formed(root)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
+def _make_well_formed(root: ET.Element) -> None:
+    """Leave nothing in any text or attribute that XML has no place for, or no reader."""
+    for element in root.iter():
+        if element.text:
+            element.text = cut(plain(element.text), LONGEST_OUTPUT)
+        for name, value in element.attrib.items():
+            element.set(name, clipped(plain(value), LONGEST_ATTRIBUTE))
+
+
 def _case(suite: ET.Element, drill: Drill) -> None:
     module = drill.file.removesuffix(".py").replace("/", ".")
-    told = plain(drill.message or "")
+    told = drill.message or ""
     case = ET.SubElement(
         suite,
         "testcase",
-        {"classname": plain(module), "name": plain(drill.function), "time": _time(drill.took_s)},
+        {"classname": module, "name": drill.function, "time": _time(drill.took_s)},
     )
     if drill.outcome == "failed":
         what = {"type": drill.error or "DrillError", "message": gist(told) or drill.title}
         ET.SubElement(case, "failure", what).text = told
     elif drill.outcome == "interrupted":
-        what = {"type": drill.error or "Interrupted", "message": first_line(told) or "interrupted"}
+        what = {"type": "Interrupted", "message": f"interrupted: {first_line(told)}".rstrip(": ")}
         ET.SubElement(case, "error", what).text = told
     elif drill.outcome == "unproven":
         ET.SubElement(case, "skipped", {"message": first_line(told) or "unproven"})
-    ET.SubElement(case, "system-out").text = cut(plain(_story(drill)), LONGEST_OUTPUT)
+    ET.SubElement(case, "system-out").text = _story(drill)
 
 
 def _counts(drills: Sequence[Drill]) -> dict[str, str]:
@@ -80,8 +90,8 @@ def _suite_properties(
         "runbook": run.started.get("runbook", ""),
         **{f"image.{image['kind']}": image["reference"] for image in run.images},
     }
-    for verdict in judgement.here:
-        if verdict.line.entry == entry:
+    for verdict in judgement.by_entry.get(entry, []):
+        if verdict.here:
             found[f"verdict.{verdict.platform}.{verdict.name}"] = verdict.word
     for drill in drills:
         found[f"{drill.function}.title"] = drill.title
@@ -106,7 +116,7 @@ def _story(drill: Drill) -> str:
 def _properties(parent: ET.Element, properties: Mapping[str, object]) -> None:
     element = ET.SubElement(parent, "properties")
     for name, value in properties.items():
-        ET.SubElement(element, "property", {"name": plain(name), "value": plain(str(value))})
+        ET.SubElement(element, "property", {"name": name, "value": str(value)})
 
 
 def _stamp(at: float) -> str:

@@ -81,7 +81,8 @@ class Live:
     def _on_DrillStarted(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         causes = " and ".join(str(claim["number"]) for claim in event["claims"])
         name = f"{event['entry']} cause {causes}" if causes else str(event["entry"])
-        drill = _Drill(name, str(event["title"]).rstrip("."), float(event["t_s"]))
+        title = plain(str(event["title"])).rstrip(".")
+        drill = _Drill(name, title, float(event["t_s"]))
         self._drills[event["drill"]] = drill
         if not self._tty:
             self._line(f"  {drill.name}  {drill.title}")
@@ -139,8 +140,10 @@ class Live:
         self._line(f"  {mark} {label}  {figures}".rstrip())
         if outcome == "failed" and event["error"] not in drill.blamed:
             drill.told.append(f"{event['error']}: {gist(event['message'] or '')}")
-        elif outcome in ("unproven", "interrupted"):
+        elif outcome == "unproven":
             drill.told.append(first_line(event["message"] or "") or outcome)
+        elif outcome == "interrupted":
+            drill.told.append(f"interrupted: {first_line(event['message'] or '')}".rstrip(": "))
         for told in drill.told:
             self._line(clipped(f"      {told}", self._columns()))
 

@@ -55,6 +55,7 @@ def write_all(run_dir: Path, runbook: Runbook, lock: Path | None) -> Summary:
     paths = {"journal": shown(run_dir / FILE_NAME)}
     for name, (file, text) in written.items():
         path = run_dir / file
-        path.write_text(text, encoding="utf-8")
+        # what is no character (half of a pair, say) has no place in any of them
+        path.write_text(text, encoding="utf-8", errors="replace")
         paths[name] = shown(path)
     return Summary(judgement, paths)

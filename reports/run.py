@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 Event = Mapping[str, Any]
@@ -61,6 +64,15 @@ class Drill:
         return f"{self.entry} cause {numbers}" if numbers else self.entry
 
     @property
+    def ending(self) -> str:
+        """How it ended, in a word: its error's name, or its outcome where there was none.
+
+        Ctrl-C is no failure of the drill, whatever error carried it.
+        """
+        interrupted = self.outcome == "interrupted"
+        return self.outcome if interrupted or not self.error else self.error
+
+    @property
     def file(self) -> str:
         """The module that holds it."""
         return self.nodeid.partition("::")[0]
@@ -92,12 +104,30 @@ class Run:
     last_s: float = 0.0
     """When its last event was written, in seconds since it began."""
 
+    @cached_property
+    def by_entry(self) -> Mapping[str, list[Drill]]:
+        """Its drills, entry by entry, in order."""
+        found: dict[str, list[Drill]] = defaultdict(list)
+        for drill in self.drills:
+            found[drill.entry].append(drill)
+        return dict(found)
+
+    @property
+    def failed(self) -> list[Drill]:
+        """Its drills that failed; one that somebody interrupted did not."""
+        return [drill for drill in self.drills if drill.outcome == "failed"]
+
+    @property
+    def interrupted(self) -> list[Drill]:
+        """Its drills that were cut short."""
+        return [drill for drill in self.drills if drill.outcome == "interrupted"]
+
     @property
     def run_id(self) -> str:
         """Its name, which is that of its folder."""
         return str(self.started.get("run_id", "unknown"))
 
-    @property
+    @cached_property
     def platforms(self) -> tuple[str, ...]:
         """The platforms its drills ran on; where none did, the one it was meant for."""
         drilled = dict.fromkeys(drill.platform for drill in self.drills)
@@ -113,9 +143,10 @@ def assemble(events: Iterable[Event]) -> Run:
     """Put a journal's events together. An event of an unknown name is left alone."""
     run = Run()
     open_drills: dict[str, Drill] = {}
+    told: set[str] = set()
     for event in events:
         run.last_s = max(run.last_s, float(event.get("t_s", 0.0)))
-        _run_event(run, event)
+        _run_event(run, event, told)
         nodeid = str(event.get("drill"))
         if event["event"] == "DrillStarted":
             open_drills[nodeid] = _begin(event, nodeid)
@@ -130,7 +161,7 @@ def assemble(events: Iterable[Event]) -> Run:
     return run
 
 
-def _run_event(run: Run, event: Event) -> None:
+def _run_event(run: Run, event: Event, told: set[str]) -> None:
     match event["event"]:
         case "RunStarted":
             run.started = event
@@ -139,15 +170,13 @@ def _run_event(run: Run, event: Event) -> None:
         case "StackReady":
             run.stack = event
         case "FindingNoted":
-            if not any(_same_finding(one, event) for one in run.findings):
+            # two drills may find the same of the same line: its reader needs it once
+            finding = json.dumps([event["ref"], event["text"]], sort_keys=True)
+            if finding not in told:
+                told.add(finding)
                 run.findings.append(event)
         case "RunEnded":
             run.ended = event
-
-
-def _same_finding(one: Event, other: Event) -> bool:
-    """Whether two drills found the same of the same line: its reader needs it once."""
-    return bool(one["ref"] == other["ref"] and one["text"] == other["text"])
 
 
 def _begin(event: Event, nodeid: str) -> Drill:

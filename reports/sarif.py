@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -86,5 +87,5 @@ def _location(path: Path) -> tuple[str, dict[str, str]]:
     """Relative to the repository where the runbook is part of it, as code hosts ask."""
     whole = path.resolve()
     if whole.is_relative_to(ROOT):
-        return quote(whole.relative_to(ROOT).as_posix()), {"uriBaseId": "%SRCROOT%"}
+        return quote(os.fsencode(whole.relative_to(ROOT))), {"uriBaseId": "%SRCROOT%"}
     return whole.as_uri(), {}

@@ -136,10 +136,9 @@ def _failures(judgement: Judgement, width: int) -> list[str]:
         if told:
             parts.append("\n".join([heading, *told]))
     failed = [
-        _fill(f"{drill.name}  {drill.title}: {drill.error or drill.outcome}", width, "  ")
-        for drill in run.drills
-        if drill.outcome in ("failed", "interrupted")
+        _fill(f"{drill.name}  {drill.title}: {drill.ending}", width, "  ") for drill in run.failed
     ]
+    interrupted = [_fill(f"{drill.name}  {drill.title}", width, "  ") for drill in run.interrupted]
     unproven = [
         _fill(f"{drill.name}  {drill.title}: {gist(drill.message or '')}", width, "  ")
         for drill in run.drills
@@ -147,6 +146,8 @@ def _failures(judgement: Judgement, width: int) -> list[str]:
     ]
     if failed:
         parts.append("\n".join(["DRILLS THAT FAILED", *failed]))
+    if interrupted:
+        parts.append("\n".join(["INTERRUPTED", *interrupted]))
     if unproven:
         parts.append("\n".join(["NOT TO BE PROVEN HERE", *unproven]))
     return parts

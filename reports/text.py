@@ -10,13 +10,24 @@ from typing import Any
 # XML nor a reader can do anything with.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_OVERTYPED = re.compile(r"[^\n]*\r(?!\n)")
+LONGEST_GIST = 1_000
 
 
 def plain(text: str) -> str:
-    """A transcript as it looks on paper: no escape sequences, no control characters."""
-    text = _ESCAPES.sub("", text).replace("\r\n", "\n")
-    return _CONTROLS.sub("", _OVERTYPED.sub("", text))
+    """A transcript as it looks on paper: no escape sequences, no control characters.
+
+    Whatever the text, the result is well-formed in XML, HTML and UTF-8, and the time it takes grows
+    as the text does.
+    """
+    text = _ESCAPES.sub("", text)
+    if "\r" in text:
+        text = "\n".join(_overtyped(line) for line in text.split("\n"))
+    return _CONTROLS.sub("", text)
+
+
+def _overtyped(line: str) -> str:
+    """What is left to see of a line in which the cursor went back to its start."""
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def cut(text: str, most: int) -> str:
@@ -30,15 +41,21 @@ def cut(text: str, most: int) -> str:
 
 
 def first_line(text: str) -> str:
-    """The first line that says something."""
-    return next((line.strip() for line in plain(text).splitlines() if line.strip()), "")
+    """The first line that says something, in at most ``LONGEST_GIST`` characters."""
+    lines = (line.strip() for line in plain(text).splitlines())
+    return clipped(next(filter(None, lines), ""), LONGEST_GIST)
 
 
 def gist(message: str) -> str:
     """A drill's failure message in one sentence: what was expected, and what was seen instead.
 
     Where the runbook's own command was typed in place of another, what came of it is the gist.
+    It is one line of at most ``LONGEST_GIST`` characters.
     """
+    return shortened(_gist(message), LONGEST_GIST)
+
+
+def _gist(message: str) -> str:
     text = plain(message)
     _, typed, session = text.partition("typed as the runbook has it:")
     if typed and (told := _session_gist(session)):

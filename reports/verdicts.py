@@ -24,6 +24,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -126,6 +127,7 @@ class Tally:
     counts: Mapping[Kind, Mapping[Word, int]]
     drills: int
     failed: int
+    interrupted: int
     felt_s: float | None
     lost: int | None
 
@@ -145,6 +147,14 @@ class Judgement:
     run: Run
     runbook: Runbook
     verdicts: list[Verdict]
+
+    @cached_property
+    def by_entry(self) -> Mapping[str, list[Verdict]]:
+        """The verdicts on each entry's lines, in its order."""
+        found: dict[str, list[Verdict]] = {number: [] for number in self.runbook.entries}
+        for verdict in self.verdicts:
+            found[verdict.line.entry].append(verdict)
+        return found
 
     @property
     def here(self) -> list[Verdict]:
@@ -171,10 +181,10 @@ class Judgement:
 
     def _tally(self, entry: Entry) -> Tally:
         counts = {kind: dict.fromkeys(WORDS, 0) for kind in KINDS}
-        for verdict in self.here:
-            if verdict.line.entry == entry.number:
+        for verdict in self.by_entry[entry.number]:
+            if verdict.here:
                 counts[verdict.line.kind][verdict.word] += 1
-        drills = [drill for drill in self.run.drills if drill.entry == entry.number]
+        drills = self.run.by_entry.get(entry.number, [])
         felt = [drill.felt_s for drill in drills if drill.felt_s is not None]
         lost = [drill.lost for drill in drills if drill.lost is not None]
         return Tally(
@@ -182,7 +192,8 @@ class Judgement:
             entry.title,
             counts,
             drills=len(drills),
-            failed=sum(drill.outcome in ("failed", "interrupted") for drill in drills),
+            failed=sum(drill.outcome == "failed" for drill in drills),
+            interrupted=sum(drill.outcome == "interrupted" for drill in drills),
             felt_s=sum(felt) if felt else None,
             lost=sum(lost) if lost else None,
         )
@@ -356,17 +367,16 @@ def _unproven_why(line: Line, platform: str, evidence: list[Evidence], run: Run)
         return f"it speaks of {platform} only, and no drill ran there"
     for one in evidence:
         if not one.drill.held:
-            failed = one.drill.error or one.drill.outcome
-            return f"exercised in a drill that did not hold ({failed})"
+            return f"exercised in a drill that did not hold ({one.drill.ending})"
         return f"{one.unproven}; what can be seen without was seen in: {one.drill.title}"
-    for drill in run.drills:
+    for drill in run.by_entry.get(line.entry, []):
         claimed = any(name_of(claim) == line.name for claim in drill.claims)
         if claimed and drill.platform == platform:
             return f"its drill is {drill.outcome}: {first_line(drill.message or '') or 'no reason'}"
     return next(
         (
             str(event["why"])
-            for drill in run.drills
+            for drill in run.by_entry.get(line.entry, [])
             if drill.platform == platform
             for event in drill.events
             if event["event"] == "LineNotExercised" and name_of(event["ref"]) == line.name
@@ -392,6 +402,7 @@ def _tally_json(one: Tally) -> dict[str, Any]:
         **{f"{kind}s": dict(one.counts[kind]) for kind in KINDS},
         "drills": one.drills,
         "failed": one.failed,
+        "interrupted": one.interrupted,
         "felt_s": one.felt_s,
         "lost": one.lost,
     }

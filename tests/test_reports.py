@@ -17,7 +17,7 @@ from reports import html, junit, markdown, sarif, table, timeline
 from reports.render import Summary, write_all
 from reports.run import assemble
 from reports.text import cut, gist, millis, plain, seconds, shortened
-from reports.verdicts import Judgement, judge
+from reports.verdicts import Judgement, as_json, judge
 from tests.journals import ROOT, Record, Script, records, write
 
 REPORTS = {
@@ -439,3 +439,37 @@ def test_the_gist_of_a_command_typed_as_the_runbook_has_it(session: str, told: s
         "evidence   journal.jsonl"
     )
     assert gist(message) == told
+
+
+# --- a drill that somebody interrupted -----------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted(book: Runbook) -> Judgement:
+    s = Script(book)
+    s.begin("scenarios/test_x.py::test_x", "Went dark", "2.3", "2.3 cause 3")
+    s.end("interrupted", held=False, error="KeyboardInterrupt", message="SIGINT")
+    s.write("RunEnded", exit_status=2, interrupted=True)
+    return judge(assemble(s.records), book, None)
+
+
+def test_a_drill_cut_short_by_ctrl_c_reads_interrupted(interrupted: Judgement) -> None:
+    told = table.closing(interrupted, {}, width=100)
+    assert "INTERRUPTED\n  2.3 cause 3 Went dark\n" in told
+    text = markdown.render(interrupted)
+    assert text.startswith("# Drills of runbook.md: 1 drill, 0 failed, 1 interrupted\n")
+    assert "## Drills that were interrupted\n\n- **2.3 cause 3** Went dark" in text
+    page = Page(html.render(interrupted))
+    assert "Interrupted: 0 lines of the runbook proven until then" in page.words
+    (case,) = parsed(junit.render(interrupted)).iter("testcase")
+    assert [(one.tag, one.get("message")) for one in case][:1] == [("error", "interrupted: SIGINT")]
+    (entry,) = [one for one in json.loads(as_json(interrupted))["entries"] if one["drills"]]
+    assert (entry["failed"], entry["interrupted"]) == (0, 1)
+
+
+def test_and_nothing_says_that_it_failed(interrupted: Judgement) -> None:
+    for told in (table.closing(interrupted, {}, width=100), markdown.render(interrupted)):
+        assert not re.search(r"[1-9] failed|(?i:that failed)|KeyboardInterrupt", told)
+    words = Page(html.render(interrupted)).words
+    assert "What did not hold" not in words
+    assert not [word for word in words if re.search(r"drills? failed|KeyboardInterrupt", word)]
