@@ -29,7 +29,7 @@ PSQL_PROMPT = r"\w+=[>#] $"
 PASSWORD_PROMPT = r"[Pp]assword[^\n]*: ?$"  # noqa: S105 - a prompt
 # A shell draws its prompt anew when its terminal is resized, as `docker exec` does at its start.
 _REDRAWN = re.compile(r"\A(?:[\w.@:~/\[\]-]+[$#] )+")
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b[=>()][0-9A-B]?")
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*\x07|\x1b[=>()][0-9A-B]?")
 
 
 @dataclass(frozen=True)
