@@ -7,11 +7,10 @@ import sys
 
 import pytest
 
-from drillbook.platforms.compose.stack import ROOT
-from drillbook.run import DEFAULT_RUNBOOK, RUN
+from drillbook.run import DEFAULT_RUNBOOK, ROOT, RUN
 from reports import live, render, verdicts
 
-pytest_plugins = ("drillbook.plugin", "loadtests.plugin")
+pytest_plugins = ("drillbook.plugin", "fixtures.plugin", "loadtests.plugin")
 LOCK = ROOT / "runbook.lock"
 
 
@@ -26,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Leave a drill's progress to the journal's reader; pytest's letters say less."""
-    if report.nodeid.startswith("scenarios/") and report.when == "call" and report.passed:
+    if "scenarios/" in report.nodeid and report.when == "call" and report.passed:
         return "passed", "", ""
     return None
 

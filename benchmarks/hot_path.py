@@ -20,11 +20,12 @@ from typing import Any
 
 import docker
 
+from drillbook.platforms import StackError
 from drillbook.reaper import PROJECT_LABEL
 from drillbook.significance import AFTER, BEFORE, Comparison, corrected, rounds_needed, turns
+from fixtures.shop import Shop
 from loadtests import ceiling, wrk
 from loadtests.baseline import both
-from loadtests.target import ProductionStack, TargetError
 from loadtests.wrk import CONNECTIONS, Reached, WrkError
 
 WARM_UP_S = 2.0
@@ -51,7 +52,7 @@ class Round:
         }[name]
 
 
-def cpu_ms(engine: docker.DockerClient, stack: ProductionStack) -> dict[str, float]:
+def cpu_ms(engine: docker.DockerClient, stack: Shop) -> dict[str, float]:
     """Processor time that each service has used since it started."""
     used = dict.fromkeys(SERVICES, 0.0)
     for container in engine.containers.list(filters={"label": f"{PROJECT_LABEL}={stack.project}"}):
@@ -61,9 +62,7 @@ def cpu_ms(engine: docker.DockerClient, stack: ProductionStack) -> dict[str, flo
     return used
 
 
-def measure(
-    engine: docker.DockerClient, stack: ProductionStack, endpoint: str, round_s: float
-) -> Round:
+def measure(engine: docker.DockerClient, stack: Shop, endpoint: str, round_s: float) -> Round:
     """One round of one path on one version. Raises WrkError."""
     asked = ceiling.paths(stack.url)[endpoint]
     ceiling.by_wrk(stack.url, endpoint, asked, WARM_UP_S)
@@ -110,7 +109,7 @@ def main() -> int:
                     one = measure(engine, stacks[version], endpoint, options.round_s)
                     found[endpoint][version].append(one)
                     say(f"  {endpoint:7} {version:6} {ceiling.told([one.reached])}")
-    except (TargetError, WrkError) as error:
+    except (StackError, WrkError) as error:
         say(f"not measured: {error}")
         return 3
     tell(found, options.ref)

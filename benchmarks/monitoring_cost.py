@@ -90,6 +90,7 @@ def measure(rounds: int) -> None:
     ):
         began_s = time.monotonic()
         monitoring = stage.run.watch()
+        assert isinstance(monitoring, Monitoring)
         start_s = time.monotonic() - began_s
         parts: dict[str, Part] = {}
         waits: dict[str, list[float]] = {"users, watched": [], "users, not watched": []}

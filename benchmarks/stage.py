@@ -11,10 +11,10 @@ from pathlib import Path
 from drillbook.drill.steady import steady
 from drillbook.journal import FILE_NAME, Journal
 from drillbook.looking import Look, until
-from drillbook.platforms.compose.stack import Stack
 from drillbook.run import Run
 from drillbook.runbook import Runbook
 from drillbook.traffic import Witness
+from fixtures.shop import SYSTEM, Shop
 
 SETTLED_S = 60.0
 QUIET_S = 0.5
@@ -27,9 +27,9 @@ class Stage:
     run: Run
 
     @property
-    def stack(self) -> Stack:
+    def stack(self) -> Shop:
         """The stack."""
-        assert self.run.stack is not None, "the run was not started"
+        assert isinstance(self.run.stack, Shop), "the run was not started"
         return self.run.stack
 
     @property
@@ -68,7 +68,7 @@ def staged(runbook: Runbook, directory: Path) -> Iterator[Stage]:
     def write(text: str) -> None:
         sys.stderr.write(text)
 
-    run = Run(runbook, 1, directory, Journal(directory / FILE_NAME), write)
+    run = Run(SYSTEM, runbook, 1, directory, Journal(directory / FILE_NAME), write)
     try:
         run.start()
         yield Stage(run)

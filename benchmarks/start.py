@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks import timing
 from benchmarks.stage import say
 from drillbook.journal import FILE_NAME, read
-from drillbook.platforms.compose.stack import ROOT
+from fixtures.folders import ROOT
 
 GOAL_S = 15.0
 DEADLINE_S = 1800.0

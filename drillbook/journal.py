@@ -180,7 +180,7 @@ class WitnessReport(Event):
     """What the drill cost its users, from requests they would have made.
 
     ``samples`` has each request: when it was sent (on the journal's clock), the ms that it took
-    and whether it failed.
+    and whether it failed. ``lost`` is null where users write nothing.
     """
 
     detect_s: float | None
@@ -189,7 +189,7 @@ class WitnessReport(Event):
     failed: int
     latency_ms: dict[str, dict[str, float]]
     acknowledged: int
-    lost: int
+    lost: int | None
     samples: list[tuple[float, float, bool]] = field(default_factory=list)
 
 

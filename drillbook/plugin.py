@@ -18,6 +18,7 @@ import pytest
 
 from drillbook import interrupts, paths
 from drillbook import journal as events
+from drillbook import system as systems
 from drillbook.drill import Drill
 from drillbook.journal import FILE_NAME, Journal
 from drillbook.machine import ready as machine
@@ -25,8 +26,8 @@ from drillbook.platforms.compose.stack import Stack
 from drillbook.run import CANNOT_WRITE, DEFAULT_RUNBOOK, RUN, RUNS, Run, RunError
 from drillbook.runbook import RunbookError, UnknownEntry, load
 from drillbook.symptoms import browser as browsers
+from drillbook.system import Monitoring, NoSystem, System
 from drillbook.traffic import Witness
-from fixtures.monitoring import Monitoring
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -38,7 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's own options to pytest's."""
     group = parser.getgroup("drills")
     group.addoption("--entry", action="append", default=[], help="drill only this runbook entry")
-    group.addoption("--runbook", type=Path, default=DEFAULT_RUNBOOK, help="another edition of it")
+    group.addoption("--runbook", type=Path, default=None, help="another edition of it")
+    group.addoption("--system", type=Path, default=None, help="the folder of another system.py")
+    parser.addini("drillbook_system", "the module that has the SYSTEM to drill", default="")
     group.addoption("--seed", type=int, default=None, help="of the witness' traffic")
     group.addoption("--keep", action="store_true", help="leave the stack up at the end")
     group.addoption("--lock", action="store_true", help="record proven lines in runbook.lock")
@@ -51,7 +54,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the runbook, and make the run. Raises pytest.UsageError naming the runbook's line."""
     config.addinivalue_line("markers", "drills(entry, causes): the drill of an entry's causes")
-    path = config.getoption("--runbook")
+    system = _system(config)
+    path = config.getoption("--runbook") or system.runbook or DEFAULT_RUNBOOK
+    config.option.runbook = path
     if config.getoption("--lock") and path.resolve() != DEFAULT_RUNBOOK.resolve():
         raise pytest.UsageError(f"--lock records the words of {DEFAULT_RUNBOOK.name} alone")
     try:
@@ -63,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if directory is None:
         directory = paths.unused(RUNS / time.strftime("%Y-%m-%dT%H-%M-%S"))
     config.stash[RUN] = Run(
+        system,
         runbook,
         random.SystemRandom().randrange(2**32) if seed is None else seed,
         directory,
@@ -71,6 +77,17 @@ def pytest_configure(config: pytest.Config) -> None:
         keep=config.getoption("--keep"),
     )
     interrupts.heed()
+
+
+def _system(config: pytest.Config) -> System:
+    """The system to drill: ``--system``, or else the project's own. Raises pytest.UsageError."""
+    folder = config.getoption("--system")
+    try:
+        if folder is not None:
+            return systems.load(folder)
+        return systems.imported(config.getini("drillbook_system"))
+    except NoSystem as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _past_capture(config: pytest.Config) -> Callable[[str], None]:
@@ -163,12 +180,6 @@ def browser(run: Run) -> Iterator[Browser]:
         pytest.skip(f"unproven here: {error}")
     with browsers.launched(executable) as launched:
         yield launched
-
-
-@pytest.fixture
-def origin(stack: Stack) -> str:
-    """The origin of the shop's front end, which ``CORS_ORIGINS`` names."""
-    return stack.environment["CORS_ORIGINS"]
 
 
 @pytest.fixture

@@ -29,7 +29,6 @@ from docker.errors import APIError, DockerException, NotFound
 from drillbook.looking import NeverSeen, until
 
 PREFIX = "drillbook-"
-BACKEND_IMAGE = "drillbook/shop-backend"
 OWNER_LABEL = "drillbook.owner"
 PROJECT_LABEL = "com.docker.compose.project"
 GONE_S = 30.0
@@ -162,9 +161,9 @@ def _remove_once(project: str) -> list[str]:
 
 
 def remove_images(project: str) -> list[str]:
-    """Remove the backend's images that a project built under its own tags; returns their names."""
+    """Remove the images that a project built under its own tags; returns their names."""
     client = docker.from_env(timeout=30)
-    found = client.images.list(filters={"reference": f"{BACKEND_IMAGE}:{project}*"})
+    found = client.images.list(filters={"reference": [f"*:{project}*", f"*/*:{project}*"]})
     names = sorted((tag for one in found for tag in one.tags if project in tag), reverse=True)
     for name in names:  # one that was built on another comes first
         _gone(functools.partial(client.images.remove, name))

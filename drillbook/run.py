@@ -8,7 +8,7 @@ import platform
 import re
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -23,29 +23,45 @@ from drillbook import reaper
 from drillbook.journal import Journal
 from drillbook.machine import images
 from drillbook.machine import ready as machine
-from drillbook.platforms.compose.stack import ROOT, Stack, StackError
-from drillbook.runbook import Runbook
+from drillbook.platforms import PortTaken, StackError
+from drillbook.platforms.compose.stack import Stack, port_taken
+from drillbook.runbook import Platform, Runbook
+from drillbook.system import Monitoring, System
 from drillbook.traffic import Witness
-from fixtures import frontend, monitoring
-from fixtures.monitoring import Monitoring
 
+ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "reports" / "runs"
 DEFAULT_RUNBOOK = ROOT / "runbook.md"
 ENTRY = re.compile(r"\d+(\.\d+)*")
 VERSIONS_OF = ("pytest", "testcontainers", "toxiproxy-python", "httpx", "docker")
 CANNOT_START = (machine.MachineNotReady, images.ImageError, reaper.NotRemoved)
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-PORTS = ("BACKEND_PORT", "HTTP_PORT", "HTTPS_PORT", *monitoring.PORTS)
+PLATFORM: Platform = "compose"
 
 
 class RunError(Exception):
     """The run cannot begin or go on: nothing that a drill could say would mean anything."""
 
 
+def refuse_taken_ports(ports: Mapping[str, int], environment: Mapping[str, str]) -> None:
+    """Raise PortTaken where a port is taken that what watches the stack is going to publish.
+
+    Asked before the first drill, not when one comes to be watched.
+    """
+    for variable, default in ports.items():
+        port = int(environment.get(variable) or default)
+        if port_taken(port):
+            raise PortTaken(
+                f"port {port} on 127.0.0.1 is taken, and what watches the stack publishes there. "
+                f"Free it (`ss -ltnp 'sport = :{port}'` names who holds it), or set {variable}."
+            )
+
+
 @dataclass
 class Run:
     """A run. ``start`` and ``stop`` bracket the life of its stack."""
 
+    system: System
     runbook: Runbook
     seed: int
     directory: Path
@@ -75,13 +91,13 @@ class Run:
             for name in reaper.sweep():
                 self.say(f"Removed {name}, left by a run that was killed")
             if self.watched:
-                monitoring.refuse_taken_ports(os.environ)
-            chosen = images.choose(images.STACK, self.say)
+                refuse_taken_ports(self.system.monitoring_ports, os.environ)
+            chosen = images.choose(self.system.images, self.say)
             for one in chosen:
                 self.journal.write(
                     events.ImageChosen(one.kind, one.reference, one.official, one.stand_in)
                 )
-            self.say("Stack: building the backend, starting db, payments, backend and nginx …")
+            self.say(f"Stack: building and starting {', '.join(self.system.services)} …")
             self._bring_up(chosen)
         except (*CANNOT_START, StackError) as error:
             raise RunError(str(error)) from error
@@ -126,7 +142,10 @@ class Run:
         assert self.stack is not None
         try:
             if self.monitoring is None:
-                self.monitoring = Monitoring(self.stack, self.directory / "monitoring", self.say)
+                if self.system.monitoring is None:
+                    raise RunError(f"nothing watches {self.system.name}: its system.py names none")
+                files = self.directory / "monitoring"
+                self.monitoring = self.system.monitoring(self.stack, files, self.say)
                 took_s = self.monitoring.start()
                 for one in self.monitoring.chosen:
                     self.journal.write(
@@ -160,7 +179,7 @@ class Run:
                 self.directory.name,
                 sys.argv[1:],
                 self.seed,
-                "compose",
+                PLATFORM,
                 str(self.runbook.path),
                 self.runbook.digest,
                 {name: metadata.version(name) for name in VERSIONS_OF},
@@ -173,24 +192,28 @@ class Run:
         )
 
     def _bring_up(self, chosen: list[images.Image]) -> None:
-        origin = self._resources.enter_context(frontend.serve())
-        password = secrets.token_urlsafe(12)
-        self.journal.secrets.append(password)
+        system = self.system
+        secret = {name: secrets.token_urlsafe(12) for name in system.secrets}
+        self.journal.secrets.extend(secret.values())
         environment = {
             **images.environment(chosen),
-            **{name: os.environ[name] for name in PORTS if name in os.environ},
-            "POSTGRES_PASSWORD": password,
-            "CORS_ORIGINS": origin,
+            **{name: os.environ[name] for name in system.variables if os.environ.get(name)},
+            **secret,
+            **self._resources.enter_context(system.environment()),
         }
-        self.stack = Stack(environment)
-        took_s = self.stack.up()
-        services = {one.name: str(one.container().attrs["Image"]) for one in self.stack.services}
-        self.journal.write(events.StackReady(took_s, self.stack.project, services))
+        make = system.stacks.get(PLATFORM)
+        stack: Stack = make(environment) if make else Stack(environment, system)
+        stack.files = self.directory / "chaos"
+        self.stack = stack
+        took_s = stack.up()
+        services = {one.name: str(one.container().attrs["Image"]) for one in stack.services}
+        self.journal.write(events.StackReady(took_s, stack.project, services))
         self._begin_witness()
 
     def _begin_witness(self) -> None:
         assert self.stack is not None
-        self.witness = Witness(self.stack.url, seed=self.seed)
+        url = self.stack.address("users")
+        self.witness = Witness(url, self.system.customer, seed=self.seed)
         self.witness.start()
 
     def _end_witness(self) -> None:
@@ -201,11 +224,12 @@ class Run:
     @staticmethod
     def _how_to_reach(stack: Stack) -> str:
         compose = f"docker compose -p {stack.project}"
+        reached = ", ".join(f"{stack.address(name)} ({name})" for name in stack.system.entrances)
         return (
-            f"Kept: {stack.url} (nginx), {stack.backend_url}/docs (backend), and the database:\n"
+            f"Kept: {reached}\n"
             f"  {compose} ps\n"
-            f"  {compose} logs -f backend\n"
-            f"  {compose} exec db psql -U user -d mydatabase\n"
+            f"  {compose} logs -f {stack.system.services[0]}\n"
+            f"  {compose} exec {stack.system.services[0]} bash\n"
             f"./run clean takes it down."
         )
 

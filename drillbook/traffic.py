@@ -1,9 +1,9 @@
 """The witness: the users of a drill, and the ledger of what they were promised.
 
-It sends requests through nginx at a fixed arrival rate (an open model: a stalled request does
-not hold back the next), reads and orders mixed, from a thread of its own. From what came back it
-tells how long users felt the failure, and from its ledger whether an order that was acknowledged
-is still there at the end.
+It sends a customer's requests where users come in, at a fixed arrival rate (an open model: a
+stalled request does not hold back the next), reads and writes mixed, from a thread of its own. From
+what came back it tells how long users felt the failure, and from its ledger whether a write that
+was acknowledged is still there at the end.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ import statistics
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import httpx
 
 from drillbook.looking import Look
+from drillbook.system import Call, Customer, NotAcknowledged
+
+if TYPE_CHECKING:
+    from drillbook.platforms import Stack
 
 RATE_PER_S = 20
-ORDER_EVERY = 5  # one request in so many places an order
+WRITE_EVERY = 5  # one request in so many writes something
 REQUEST_DEADLINE_S = 2.0
 FELT_APART_S = 1.0
 FELT_MS = 500.0  # slower than this, a user notices
-ITEMS = 200_000
-CATEGORY_PATH = "/items?category=lamps&limit=20"
 
 
 @dataclass(frozen=True)
@@ -64,39 +67,30 @@ class Report:
 
 @dataclass
 class Ledger:
-    """Every acknowledged order: idempotency key -> order number."""
+    """Every acknowledged write: its key -> what the system calls it."""
 
-    acknowledged: dict[str, int] = field(default_factory=dict)
+    acknowledged: dict[str, str] = field(default_factory=dict)
 
     def keys(self) -> list[str]:
-        """The keys of all orders acknowledged so far; more may follow at any moment."""
+        """The keys of all writes acknowledged so far; more may follow at any moment."""
         return list(self.acknowledged)
-
-
-class NoOrder(AssertionError):
-    """What came back as a new order is none."""
-
-
-def order_number(answer: httpx.Response) -> int:
-    """The number of an order that was created. Raises NoOrder."""
-    try:
-        return int(answer.json()["id"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise NoOrder(f"HTTP {answer.status_code}, and no order: {answer.text[:80]!r}") from error
 
 
 class Witness:
     """Background traffic. ``start`` and ``stop`` bracket it; samples can be read at any time."""
 
-    def __init__(self, url: str, *, seed: int, rate_per_s: int = RATE_PER_S) -> None:
+    def __init__(
+        self, url: str, customer: Customer, *, seed: int, rate_per_s: int = RATE_PER_S
+    ) -> None:
         self.ledger = Ledger()
         self.samples: list[Sample] = []
         self._url = url
+        self._asks = customer
         self._rate_per_s = rate_per_s
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._customer: httpx.Client | None = None
+        self._client: httpx.Client | None = None
         self.error: BaseException | None = None
 
     def start(self) -> None:
@@ -111,9 +105,9 @@ class Witness:
         if self._thread is not None:
             self._thread.join(timeout=REQUEST_DEADLINE_S + 3)
             self._thread = None
-        if self._customer is not None:
-            self._customer.close()
-            self._customer = None
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     # --- sending -----------------------------------------------------------------------------
     def _run(self) -> None:
@@ -132,17 +126,15 @@ class Witness:
             number = 0
             while not self._stop.is_set():
                 number += 1
-                task = asyncio.create_task(self._send(client, order=number % ORDER_EVERY == 0))
+                task = asyncio.create_task(self._send(client, write=number % WRITE_EVERY == 0))
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
                 due += 1 / self._rate_per_s
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
             await asyncio.gather(*under_way)
 
-    async def _send(self, client: httpx.AsyncClient, *, order: bool) -> None:
-        key = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-        item = self._random.randint(1, ITEMS)
-        path = f"/items/{item}" if self._random.random() < 0.7 else CATEGORY_PATH
+    async def _send(self, client: httpx.AsyncClient, *, write: bool) -> None:
+        call = self._call(self._random, write=write)
         sent_s = time.monotonic()
         status: int | None = None
         error: str | None = None
@@ -150,21 +142,29 @@ class Witness:
             # httpx' own time-outs come first; this is for an answer that trickles in. To cancel
             # a request that is just connecting would leave its socket open.
             async with asyncio.timeout(2 * REQUEST_DEADLINE_S):
-                if order:
-                    answer = await client.post(
-                        "/orders",
-                        json={"item_id": item, "quantity": 1},
-                        headers={"Idempotency-Key": key},
-                    )
-                    if answer.status_code == httpx.codes.CREATED:
-                        self.ledger.acknowledged[key] = order_number(answer)
-                else:
-                    answer = await client.get(path)
+                answer = await client.request(
+                    call.method, call.path, json=call.json, headers=call.headers
+                )
+                self._note(call, answer)
                 status = answer.status_code
-        except (httpx.HTTPError, TimeoutError, NoOrder) as failure:
+        except (httpx.HTTPError, TimeoutError, NotAcknowledged) as failure:
             error = repr(failure)
         took_s = time.monotonic() - sent_s
-        self.samples.append(Sample(sent_s, took_s, "order" if order else "read", status, error))
+        self.samples.append(Sample(sent_s, took_s, call.kind, status, error))
+
+    def _call(self, chance: random.Random, *, write: bool) -> Call:
+        if not write or not self._asks.writes:
+            return self._asks.read(chance)
+        return self._asks.write(str(uuid.UUID(int=chance.getrandbits(128), version=4)), chance)
+
+    def _note(self, call: Call, answer: httpx.Response) -> bool:
+        """Enter what was promised into the ledger; whether it was. Raises NotAcknowledged."""
+        if call.key is None:
+            return False
+        name = self._asks.acknowledged(answer)
+        if name is not None:
+            self.ledger.acknowledged[call.key] = name
+        return name is not None
 
     # --- telling -----------------------------------------------------------------------------
     def require_alive(self) -> None:
@@ -172,33 +172,40 @@ class Witness:
         if self._thread is None or not self._thread.is_alive():
             raise RuntimeError(f"the witness is not running: {self.error!r}")
 
+    @property
+    def writes(self) -> bool:
+        """Whether its customers write, so that something could be lost."""
+        return self._asks.writes
+
+    def lost(self, stack: Stack, keys: Sequence[str]) -> set[str]:
+        """Which of these acknowledged writes the system no longer has. Raises NotThere."""
+        return set(keys) - self._asks.kept(stack, keys) if self.writes else set()
+
     def customer(self) -> Look:
-        """A look that reads an item and places an order as a customer would, there and then.
+        """A look that reads, and writes, as a customer would, there and then.
 
-        The order goes into the ledger like every other.
+        The write goes into the ledger like every other.
         """
-        if self._customer is None:  # making one takes longer than what it is for
-            self._customer = httpx.Client(base_url=self._url, timeout=REQUEST_DEADLINE_S)
-        client = self._customer
+        if self._client is None:  # making one takes longer than what it is for
+            self._client = httpx.Client(base_url=self._url, timeout=REQUEST_DEADLINE_S)
+        client, chance = self._client, random.Random()  # noqa: S311 - a look takes no repeatable turn
 
-        def look() -> str:
-            key = str(uuid.UUID(int=random.getrandbits(128), version=4))
+        def ask(call: Call) -> httpx.Response:
             try:
-                read = client.get(CATEGORY_PATH)
-                order = client.post(
-                    "/orders",
-                    json={"item_id": 1, "quantity": 1},
-                    headers={"Idempotency-Key": key},
-                )
+                return client.request(call.method, call.path, json=call.json, headers=call.headers)
             except httpx.HTTPError as error:
                 raise AssertionError(f"a customer got no answer: {error!r}") from error
-            assert read.status_code == httpx.codes.OK, f"reading: HTTP {read.status_code}"
-            assert read.json()["items"], "reading: nothing on the shelf"
-            assert order.status_code == httpx.codes.CREATED, f"ordering: HTTP {order.status_code}"
-            self.ledger.acknowledged[key] = order_number(order)
-            return "a customer reads and orders"
 
-        return Look("customers can read and order", look)
+        def look() -> str:
+            self._asks.read_well(ask(self._call(chance, write=False)))
+            if not self.writes:
+                return "a customer is served"
+            call = self._call(chance, write=True)
+            answer = ask(call)
+            assert self._note(call, answer), f"{call.kind}: HTTP {answer.status_code}"
+            return f"a customer is served, and the {call.kind} acknowledged"
+
+        return Look("customers are served", look)
 
     def _recent(self, since_s: float) -> list[Sample]:
         """Samples that ended after a moment, newest first, without walking all of them."""

@@ -9,17 +9,19 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from drillbook import paths
+from drillbook.platforms import StackError
+from fixtures.folders import ROOT
+from fixtures.shop import Shop
 from loadtests import baseline, ceiling, own_stack, shapes, target
 from loadtests.arguments import Options, parse
 from loadtests.generator import GeneratorError, Plan
 from loadtests.objectives import Objectives, ObjectivesError, load
 from loadtests.results import NothingMeasured, Result
 from loadtests.session import PAGE, measure, reread, write_all
-from loadtests.target import TargetError
 from loadtests.told import table
 from loadtests.visits import ENDPOINTS
 
-RUNS = target.ROOT / "reports" / "runs"
+RUNS = ROOT / "reports" / "runs"
 MISSED, USAGE, CANNOT_RUN, INTERRUPTED = 1, 2, 3, 130
 REPRODUCIBLE = 0.10
 
@@ -41,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         return USAGE
     try:
         return _dispatch(options, objectives)
-    except (TargetError, GeneratorError, NothingMeasured, OSError, ValueError) as error:
+    except (StackError, GeneratorError, NothingMeasured, OSError, ValueError) as error:
         say(f"\nNo load was measured: {error}")
         return CANNOT_RUN
     except KeyboardInterrupt:
@@ -75,7 +77,7 @@ def _dispatch(options: Options, objectives: Objectives) -> int:
         return status
 
 
-def _shop(options: Options) -> AbstractContextManager[target.ProductionStack | None]:
+def _shop(options: Options) -> AbstractContextManager[Shop | None]:
     if options.host:
         return nullcontext(None)
     return own_stack.running(own_stack.ready(say), say)
@@ -153,12 +155,13 @@ def _knee(result: Result) -> int:
     return MISSED if apart > REPRODUCIBLE else 0
 
 
-def _require_orders(stack: target.ProductionStack, result: Result) -> int:
+def _require_orders(stack: Shop, result: Result) -> int:
     """Every order that was acknowledged is in the database, paid."""
     acknowledged = sum(cell.served for (_, name), cell in result.cells.items() if name == "order")
     kept = int(
-        stack.sql(
-            "SELECT count(*) FROM orders WHERE idempotency_key LIKE 'load-%' AND status = 'paid'"
+        target.sql(
+            stack,
+            "SELECT count(*) FROM orders WHERE idempotency_key LIKE 'load-%' AND status = 'paid'",
         )
     )
     if kept < acknowledged:

@@ -27,11 +27,13 @@ from drillbook.significance import (
     rounds_needed,
     turns,
 )
+from fixtures.folders import ROOT
+from fixtures.shop import Shop
 from loadtests import own_stack
 from loadtests.generator import Plan
 from loadtests.measures import Measured
 from loadtests.session import measure
-from loadtests.target import ROOT, ProductionStack, TargetError
+from loadtests.target import TargetError
 from loadtests.visits import ENDPOINTS
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def _git(*arguments: str) -> bytes:
 
 
 @contextmanager
-def both(ref: str, say: Say) -> Iterator[dict[str, ProductionStack]]:
+def both(ref: str, say: Say) -> Iterator[dict[str, Shop]]:
     """The stacks of a commit and of the working tree, side by side. Raises TargetError."""
     environment = own_stack.ready(say)
     with ExitStack() as held:
@@ -115,7 +117,7 @@ def run(options: Options, directory: Path, say: Say) -> int:
     measured: dict[str, list[Figures]] = {BEFORE: [], AFTER: []}
     with both(options.baseline, say) as stacks:
         for number, version in enumerate(turns(options.rounds), 1):
-            say(f"Round {number} of {2 * options.rounds}: {version} ({stacks[version].tag})")
+            say(f"Round {number} of {2 * options.rounds}: {version}")
             plan = Plan(
                 host=stacks[version].url,
                 directory=directory / f"{number:02d}-{version}",

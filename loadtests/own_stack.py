@@ -9,9 +9,10 @@ from pathlib import Path
 
 from drillbook.machine import images
 from drillbook.machine import ready as machine
-from loadtests.target import ROOT, ProductionStack, TargetError
-
-IMAGES = ("postgres", "nginx", "python")
+from fixtures.folders import ROOT
+from fixtures.images import SERVICES
+from fixtures.shop import Shop
+from loadtests.target import TargetError, production
 
 
 def ready(say: Callable[[str], None]) -> dict[str, str]:
@@ -19,7 +20,7 @@ def ready(say: Callable[[str], None]) -> dict[str, str]:
     try:
         engine = machine.make_ready(say)
         os.environ.setdefault("DOCKER_HOST", engine.endpoint)
-        return images.environment(images.choose(IMAGES, say))
+        return images.environment(images.choose(SERVICES, say))
     except (machine.MachineNotReady, images.ImageError) as error:
         raise TargetError(str(error)) from error
 
@@ -32,9 +33,9 @@ def running(
     tree: Path = ROOT,
     tag: str = "current",
     any_ports: bool = False,
-) -> Iterator[ProductionStack]:
-    """A stack that is up while inside, and gone after. Raises TargetError."""
-    stack = ProductionStack(environment, tree, tag, any_ports=any_ports)
+) -> Iterator[Shop]:
+    """A stack that is up while inside, and gone after. Raises StackError."""
+    stack = production(environment, tree=tree, tag=tag, any_ports=any_ports)
     say(f"Stack: building and starting {tag} as in production …")
     try:
         stack.up()

@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--load") and not under_load.has_locust():
         raise pytest.UsageError(
             "--load needs Locust, which this environment has not: ./run drills --load …, or "
-            "python -m scenarios in an environment with the dependency group `load`"
+            "python -m drillbook in an environment with the dependency group `load`"
         )
     if config.getoption("--load-users") < 1:
         raise pytest.UsageError("--load-users takes a whole number of 1 or more")
@@ -59,7 +59,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
 def _plan(run: Run, drill: Drill, item: pytest.Function) -> Plan:
     shape = shapes.SHAPES[item.config.getoption("--load")]
     return Plan(
-        host=drill.stack.url,
+        host=drill.stack.address("users"),
         directory=run.directory / under_load.FOLDER / under_load.folder_of(item.nodeid),
         shape=shape.name,
         users=item.config.getoption("--load-users"),

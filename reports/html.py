@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -316,6 +316,13 @@ def _drill(drill: Drill, drill_id: str) -> _Drill:
     )
 
 
+def _lost(witness: Mapping[str, Any]) -> str:
+    """Nothing can be lost where users write nothing."""
+    if witness["lost"] is None:
+        return "n/a"
+    return f"{witness['lost']} of {witness['acknowledged']}"
+
+
 def _drill_figures(drill: Drill) -> list[tuple[str, str]]:
     figures = [("took", seconds(drill.took_s))]
     if drill.overhead_s is not None:
@@ -325,7 +332,7 @@ def _drill_figures(drill: Drill) -> list[tuple[str, str]]:
             ("detected after", seconds(seen["detect_s"])),
             ("felt by users for", seconds(seen["felt_s"])),
             ("requests failed", f"{seen['failed']} of {seen['requests']}"),
-            ("writes lost", f"{seen['lost']} of {seen['acknowledged']}"),
+            ("writes lost", _lost(seen)),
         ]
     return figures
 

@@ -154,7 +154,8 @@ class Live:
             return took
         seen = drill.witness
         detect, felt = seconds(seen["detect_s"]), seconds(seen["felt_s"])
-        return f"detect {detect:>7}  felt {felt:>7}  lost {seen['lost']}  {took}"
+        lost = "n/a" if seen["lost"] is None else seen["lost"]
+        return f"detect {detect:>7}  felt {felt:>7}  lost {lost}  {took}"
 
     def _note(self, event: Mapping[str, Any], text: str) -> None:
         ref = event["ref"]

@@ -181,8 +181,8 @@ def _drill_row(drill: Drill, longest: int) -> str:
             seconds(witness["felt_s"]),
             f"{witness['failed']} of {witness['requests']}",
             *(millis(latency.get(when, {}).get("p95")) for when in ("before", "during", "after")),
-            str(witness["acknowledged"] - witness["lost"]),
-            f"**{witness['lost']}**" if witness["lost"] else "0",
+            str(witness["acknowledged"] - (witness["lost"] or 0)),
+            "n/a" if drill.lost is None else f"**{drill.lost}**" if drill.lost else "0",
         ]
     return _cells(cells)
 

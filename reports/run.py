@@ -54,8 +54,9 @@ class Drill:
 
     @property
     def lost(self) -> int | None:
-        """Acknowledged writes that are gone; None where nobody counted."""
-        return None if self.witness is None else int(self.witness["lost"])
+        """Acknowledged writes that are gone; None where nobody counted, or nothing is written."""
+        lost = None if self.witness is None else self.witness["lost"]
+        return None if lost is None else int(lost)
 
     @property
     def name(self) -> str:

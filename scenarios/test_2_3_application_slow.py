@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from drillbook.drill import Drill, drills
 from drillbook.faults import network
-from drillbook.platforms.compose.stack import Stack
 from drillbook.symptoms import database, http, metrics
+from fixtures.shop import Shop
 
 PATH = "/items?category=lamps&limit=20"
 QUERY = "SELECT * FROM items WHERE category = 'lamps' ORDER BY price_cents LIMIT 20"
@@ -16,7 +16,7 @@ LATENCY = (
 
 
 @drills("2.3", cause=3)
-def test_network_latency(drill: Drill, stack: Stack) -> None:
+def test_network_latency(drill: Drill, stack: Shop) -> None:
     """The network adds latency between the application and its database."""
     url, behind = f"{stack.url}{PATH}", f"{stack.backend_url}{PATH}"
     before_ms = drill.measure("an answer, ms", lambda: http.median_ms(url, stack.http))

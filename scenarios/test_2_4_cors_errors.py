@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from drillbook.drill import Drill, drills
 from drillbook.faults import configuration
-from drillbook.platforms.compose.stack import Stack
 from drillbook.symptoms import browser as sees
-from drillbook.symptoms import containers as see
 from drillbook.symptoms import http, logs
+from drillbook.symptoms import workloads as see
+from fixtures.shop import Shop
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
 @drills("2.4", cause=1)
-def test_origin_not_listed(drill: Drill, stack: Stack, browser: Browser, origin: str) -> None:
+def test_origin_not_listed(drill: Drill, stack: Shop, browser: Browser, origin: str) -> None:
     """The front end's origin is missing from CORS_ORIGINS."""
     api = f"{stack.url}/items/1"
     other = origin.replace("http://", "https://")  # the right host and port, the wrong protocol

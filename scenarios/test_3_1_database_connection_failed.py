@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from drillbook.drill import Drill, compose, drills
-from drillbook.faults import containers, network
-from drillbook.platforms.compose.stack import Stack
-from drillbook.symptoms import containers as see
+from drillbook.faults import network, workloads
 from drillbook.symptoms import http, logs
+from drillbook.symptoms import workloads as see
 from drillbook.terminal import Typed
+from fixtures.shop import Shop
 
 # What the backend's log says, by how the database is out of reach.
 UNREACHABLE = (
@@ -21,9 +21,9 @@ DATABASE_URL = r"^postgresql\+asyncpg://user:.+@db:5432/mydatabase$"
 
 
 @drills("3.1", cause=1)
-def test_database_container_crashed(drill: Drill, stack: Stack) -> None:
+def test_database_container_crashed(drill: Drill, stack: Shop) -> None:
     """The database container crashed."""
-    drill.inject(containers.killed(stack.db))
+    drill.inject(workloads.killed(stack.db))
 
     drill.symptom(1, logs.mention(stack.backend, UNREACHABLE))
     drill.symptom(2, see.unhealthy(stack.db))
@@ -50,12 +50,12 @@ def test_database_container_crashed(drill: Drill, stack: Stack) -> None:
     )
     drill.step(4, logs.mention(stack.db, "database system is ready", since=logs.WHOLE))
 
-    drill.fix(5, containers.restart(stack.db))
+    drill.fix(5, workloads.restart(stack.db))
     drill.recovered()
 
 
 @drills("3.1", cause=3)
-def test_network_to_database_cut(drill: Drill, stack: Stack) -> None:
+def test_network_to_database_cut(drill: Drill, stack: Shop) -> None:
     """The network between application and database is cut."""
     drill.inject(network.cut(stack, "db"))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from drillbook.drill import Drill, drills
 from drillbook.faults import database
 from drillbook.looking import absent
-from drillbook.platforms.compose.stack import Stack
-from drillbook.symptoms import containers as see
 from drillbook.symptoms import database as asks
 from drillbook.symptoms import http, logs, metrics
+from drillbook.symptoms import workloads as see
 from fixtures import customers
+from fixtures.shop import Shop
 
 INDEX = "ix_items_category_price"
 PATH = "/items?category=lamps&limit=20"
@@ -19,7 +19,7 @@ ROWS_READ = 'rate(pg_stat_user_tables_seq_tup_read{relname="items"}[8s])'
 
 
 @drills("3.2", cause=1)
-def test_missing_index(drill: Drill, stack: Stack) -> None:
+def test_missing_index(drill: Drill, stack: Shop) -> None:
     """An index is missing, and a query that needs it is slow."""
     url = f"{stack.url}{PATH}"
     definition = asks.indexes(stack)[INDEX]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from drillbook.drill import Command, Drill, compose, drills
 from drillbook.faults import configuration
-from drillbook.platforms.compose.stack import Stack
-from drillbook.symptoms import containers as see
 from drillbook.symptoms import logs
+from drillbook.symptoms import workloads as see
 from fixtures.faults import images
+from fixtures.shop import Shop
 
 BROKEN = "not-a-database-url"
 
 
 @drills("4.1", cause=1)
-def test_startup_error_exits(drill: Drill, stack: Stack) -> None:
+def test_startup_error_exits(drill: Drill, stack: Shop) -> None:
     """The application fails while it starts; nothing restarts its container."""
     drill.inject(
         configuration.environment(
@@ -42,7 +42,7 @@ def test_startup_error_exits(drill: Drill, stack: Stack) -> None:
 
 
 @drills("4.1", cause=1)
-def test_startup_error_restarts(drill: Drill, stack: Stack) -> None:
+def test_startup_error_restarts(drill: Drill, stack: Shop) -> None:
     """The application fails while it starts, and is restarted again and again."""
     drill.inject(configuration.environment(stack.backend, "DATABASE_URL", BROKEN, starts=False))
 
@@ -56,12 +56,12 @@ def test_startup_error_restarts(drill: Drill, stack: Stack) -> None:
     drill.recovered()
 
 
-def listed(stack: Stack, status: str) -> Command:
+def listed(stack: Shop, status: str) -> Command:
     """The engine lists the backend's container with a status."""
-    return compose("docker ps -a", shows=rf"{status}.*{stack.backend.container_name}")
+    return compose("docker ps -a", shows=rf"{status}.*{stack.backend.instance}")
 
 
-def first_error(stack: Stack) -> Command:
+def first_error(stack: Shop) -> Command:
     """The log of the container names the variable; it goes by what `docker ps -a` calls its ID."""
     identity = str(stack.backend.container().short_id)
     words = "docker logs <container_id>"

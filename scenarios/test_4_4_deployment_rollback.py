@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from drillbook.drill import Drill, compose, drills
-from drillbook.platforms.compose.stack import Stack
 from drillbook.symptoms import http, versions
 from fixtures.faults import releases
+from fixtures.shop import Shop
 from fixtures.symptoms import orders
 
 PATHS = ("/items?category=lamps&limit=20", "/items?search=oak&limit=20")
@@ -17,10 +17,10 @@ UP = compose(
 
 
 @drills("4.4")
-def test_slower_release(drill: Drill, stack: Stack, workdir: Path) -> None:
+def test_slower_release(drill: Drill, stack: Shop, workdir: Path) -> None:
     """A new release is slower than the one before it."""
     deployed = drill.enter_context(releases.deployed_from(stack, workdir))
-    before = drill.enter_context(releases.beside(stack, deployed.good))
+    before = drill.enter_context(stack.beside(stack.backend, deployed.good, releases.PORT))
 
     drill.inject(releases.slower(deployed))
 

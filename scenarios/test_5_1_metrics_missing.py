@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.drill import Command, Drill, compose, drills
-from drillbook.faults import configuration
-from drillbook.platforms.compose.stack import Stack
-from drillbook.symptoms import containers as see
+from drillbook.faults import configuration, workloads
 from drillbook.symptoms import dashboards, http, metrics, pages
+from drillbook.symptoms import workloads as see
 from fixtures.faults import monitoring as breaks
 from fixtures.monitoring import NO_GRAFANA, Monitoring
+from fixtures.shop import Shop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,7 @@ def test_exporter_is_not_running(
     address, title = EXPORTERS[name]
     service = monitoring.service(name)
 
-    drill.inject(breaks.stopped(service))
+    drill.inject(workloads.stopped(service))
 
     look_at_page(drill, monitoring, browser, address, picture)
     look_at_panel(drill, monitoring, browser, title, picture)
@@ -87,7 +87,7 @@ def test_prometheus_is_not_running(drill: Drill, monitoring: Monitoring, browser
     """Prometheus' own container is not running."""
     prometheus = monitoring.prometheus
 
-    drill.inject(breaks.stopped(monitoring.service("prometheus")))
+    drill.inject(workloads.stopped(monitoring.service("prometheus")))
 
     drill.symptom(2, metrics.silent(prometheus), unproven=NO_PANEL)
     drill.note(
@@ -112,7 +112,7 @@ def test_alertmanager_is_not_running(
     address = "alertmanager:9093"
     prometheus = monitoring.prometheus
 
-    drill.inject(breaks.stopped(monitoring.service("alertmanager")))
+    drill.inject(workloads.stopped(monitoring.service("alertmanager")))
 
     look_at_page(drill, monitoring, browser, address, picture)
     look = metrics.no_data(prometheus, "alertmanager_alerts")
@@ -132,7 +132,7 @@ def test_grafana_is_not_running(drill: Drill, monitoring: Monitoring, browser: B
     if url is None:
         pytest.skip(NO_GRAFANA)
 
-    drill.inject(breaks.stopped(monitoring.service("grafana")))
+    drill.inject(workloads.stopped(monitoring.service("grafana")))
 
     drill.symptom(2, pages.unreachable(browser, url))
 
@@ -201,7 +201,7 @@ def test_firewall_before_a_target(
 
 @drills("5.1", cause=4)
 def test_application_exposes_no_metrics(
-    drill: Drill, stack: Stack, monitoring: Monitoring, browser: Browser, picture: Path
+    drill: Drill, stack: Shop, monitoring: Monitoring, browser: Browser, picture: Path
 ) -> None:
     """The application answers, and exposes no metrics."""
     address = "backend:8000"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.drill import Drill, drills
-from drillbook.platforms.compose.stack import Stack
 from drillbook.symptoms import dashboards, pages
 from fixtures.faults import monitoring as breaks
 from fixtures.monitoring import NO_GRAFANA, Monitoring
+from fixtures.shop import Shop
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -40,7 +40,7 @@ def test_every_panel_has_data(drill: Drill, monitoring: Monitoring) -> None:
 
 @drills("5.2", cause=1)
 def test_data_source_is_wrong(
-    drill: Drill, stack: Stack, monitoring: Monitoring, browser: Browser, picture: Path
+    drill: Drill, stack: Shop, monitoring: Monitoring, browser: Browser, picture: Path
 ) -> None:
     """Grafana's data source has a wrong address."""
     url = monitoring.grafana_url

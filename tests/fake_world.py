@@ -14,10 +14,10 @@ from drillbook.drill import Drill, recovery, steady
 from drillbook.faults import Holds, fault
 from drillbook.journal import Journal, read
 from drillbook.looking import Action, Look
-from drillbook.platforms.compose.stack import Stack
 from drillbook.runbook import Platform, Runbook, load
 from drillbook.terminal import Terminal
 from drillbook.traffic import Ledger, Report, Witness
+from fixtures.shop import Shop
 from tests.fake_clock import FakeClock
 
 WORDS = """# A runbook
@@ -47,6 +47,11 @@ class FakeWitness:
     """Users who never complain, and a ledger."""
 
     ledger: Ledger = field(default_factory=Ledger)
+    kept: set[str] = field(default_factory=set)
+    writes: bool = True
+
+    def lost(self, _stack: object, keys: Iterable[str]) -> set[str]:
+        return set(keys) - self.kept
 
     def report(self, *_moments: float | None) -> Report:
         return Report(0.0, 0, 0, {}, [])
@@ -59,7 +64,6 @@ class World:
     lit: bool = True
     ill: str = ""  # why the steady state does not hold, if it does not
     left_behind: dict[str, object] = field(default_factory=dict)
-    orders: set[str] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
     clock: FakeClock = field(default_factory=FakeClock)
     witness: FakeWitness = field(default_factory=FakeWitness)
@@ -99,9 +103,6 @@ class World:
     def fingerprint(self, *_: object) -> dict[str, object]:
         return {"lamp": "there", **self.left_behind}
 
-    def orders_there(self, _stack: object, keys: Iterable[str]) -> set[str]:
-        return set(keys) & self.orders
-
     # --- changes -----------------------------------------------------------------------------
     def change_bulb(self) -> Action:
         def act() -> str:
@@ -132,7 +133,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(steady, "steady", world.steady)
     monkeypatch.setattr(steady, "serving", world.steady)
     monkeypatch.setattr(recovery, "fingerprint", world.fingerprint)
-    monkeypatch.setattr("drillbook.symptoms.database.orders_there", world.orders_there)
     return world
 
 
@@ -149,7 +149,7 @@ def lamp(world: World, book: Runbook, tmp_path: Path) -> Iterator[Drill]:
     """A drill of the lamp, on a clock that does not wait."""
     journal = Journal(tmp_path / "journal.jsonl").open()
     yield Drill(
-        cast(Stack, world),
+        cast(Shop, world),
         cast(Witness, world.witness),
         journal,
         book,

@@ -30,7 +30,7 @@ from drillbook.drill.errors import (
 )
 from drillbook.faults import Holds, fault
 from drillbook.looking import Action, Look
-from drillbook.platforms.compose.stack import StackError
+from drillbook.platforms import StackError
 from drillbook.runbook import Runbook, UnknownEntry, load
 from drillbook.terminal import Typed
 from tests.fake_world import World, book, burnt_out, lamp, told, world
@@ -372,9 +372,9 @@ def test_a_service_that_does_not_come_back(lamp: Drill, world: World) -> None:
 
 
 def test_an_acknowledged_order_that_is_gone(lamp: Drill, world: World) -> None:
-    world.witness.ledger.acknowledged.update({"kept": 1, "gone": 2})
-    world.orders.add("kept")
-    with pytest.raises(WriteLost, match=r"(?s)all 2 acknowledged orders.*1 are gone.*the key gone"):
+    world.witness.ledger.acknowledged.update({"kept": "1", "gone": "2"})
+    world.witness.kept.add("kept")
+    with pytest.raises(WriteLost, match=r"(?s)all 2 acknowledged writes.*1 are gone.*the key gone"):
         run(lamp, lambda: healed(lamp, world))
     [report] = told(lamp, "WitnessReport")
     assert (report["acknowledged"], report["lost"]) == (2, 1)

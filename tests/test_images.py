@@ -3,7 +3,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,12 @@ from docker.errors import APIError, ImageNotFound
 from drillbook.machine import images
 from drillbook.machine.engine import BuildError, DockerEngine
 from drillbook.machine.host import Done
-from drillbook.machine.images import KINDS, Image, ImageError
+from drillbook.machine.images import BASE, NETSHOOT, Image, ImageError
+from fixtures.images import GRAFANA, MONITORING, STACK
 from tests.fake_host import OK, FakeHost, debian
 
+KINDS = {kind.name: kind for kind in (*STACK, *MONITORING, NETSHOOT)}
+NAMES = [kind.name for kind in STACK]
 NO_HOST = "lookup registry on 10.0.0.1:53: no such host"
 
 
@@ -63,18 +66,20 @@ class FakeEngine:
 
 
 def choose(engine: FakeEngine, *kinds: str, said: list[str] | None = None) -> list[Image]:
-    return images.choose(kinds, (said if said is not None else []).append, engine)
+    return images.choose(
+        [KINDS[kind] for kind in kinds], (said if said is not None else []).append, engine
+    )
 
 
 def up_to_date(*kinds: str) -> dict[str, str]:
-    return {KINDS[kind].stand_in: images.recipe(kind) for kind in kinds}
+    return {KINDS[kind].stand_in: images.recipe(KINDS[kind]) for kind in kinds}
 
 
 def test_official_images_that_are_local_are_taken_without_a_word() -> None:
     said: list[str] = []
-    engine = FakeEngine(holds={KINDS[kind].official: "" for kind in images.STACK})
-    chosen = choose(engine, *images.STACK, said=said)
-    assert [image.reference for image in chosen] == [KINDS[k].official for k in images.STACK]
+    engine = FakeEngine(holds={KINDS[kind].official: "" for kind in NAMES})
+    chosen = choose(engine, *NAMES, said=said)
+    assert [image.reference for image in chosen] == [KINDS[k].official for k in NAMES]
     assert not any(image.stand_in for image in chosen)
     assert (said, engine.asked, engine.pulled, engine.built) == ([], [], [], {})
 
@@ -85,16 +90,16 @@ def test_an_official_image_comes_before_a_stand_in() -> None:
 
 
 def test_stand_ins_that_are_up_to_date_are_taken_without_asking_a_registry() -> None:
-    engine = FakeEngine(holds=up_to_date(*images.STACK), registry="")
-    chosen = choose(engine, *images.STACK)
+    engine = FakeEngine(holds=up_to_date(*NAMES), registry="")
+    chosen = choose(engine, *NAMES)
     assert all(image.stand_in for image in chosen)
     assert (engine.asked, engine.pulled, engine.built) == ([], [], {})
 
 
 def test_what_is_not_local_is_pulled_and_each_registry_asked_once() -> None:
     engine = FakeEngine(registry="")
-    chosen = choose(engine, *images.STACK)
-    assert engine.pulled == [KINDS[kind].official for kind in images.STACK]
+    chosen = choose(engine, *NAMES)
+    assert engine.pulled == [KINDS[kind].official for kind in NAMES]
     assert engine.asked == ["postgres:17", "ghcr.io/shopify/toxiproxy:2.12.0"]
     assert not any(image.stand_in for image in chosen)
 
@@ -107,9 +112,9 @@ def test_a_stand_in_of_an_older_recipe_is_replaced() -> None:
 
 def test_without_a_registry_stand_ins_are_built_side_by_side_on_one_base() -> None:
     said: list[str] = []
-    engine = FakeEngine(meeting=threading.Barrier(len(images.STACK)))
-    chosen = choose(engine, *images.STACK, said=said)
-    assert [image.kind for image in chosen] == list(images.STACK)
+    engine = FakeEngine(meeting=threading.Barrier(len(NAMES)))
+    chosen = choose(engine, *NAMES, said=said)
+    assert [image.kind for image in chosen] == NAMES
     assert all(image.stand_in for image in chosen)
     assert engine.built.pop("drillbook/debian:trixie") == "ca-certificates"
     assert set(engine.built.values()) == {"drillbook/debian:trixie"}
@@ -153,10 +158,10 @@ def test_neither_pulled_nor_built_is_one_clear_message(what: str) -> None:
 
 
 def test_what_is_official_only_is_local_pulled_or_not_to_be_had() -> None:
-    official = images.GRAFANA.official
+    official = GRAFANA.official
 
     def found(engine: FakeEngine, *, pull: bool = True) -> str | None:
-        image = images.official(images.GRAFANA, lambda _: None, engine, pull=pull)
+        image = images.official(GRAFANA, lambda _: None, engine, pull=pull)
         assert image is None or not image.stand_in  # there is none
         return image.reference if image else None
 
@@ -171,7 +176,7 @@ def test_what_is_official_only_is_local_pulled_or_not_to_be_had() -> None:
 
 def test_stand_ins_can_be_had_beside_official_images() -> None:
     engine = FakeEngine(holds={"postgres:17": "", "nginx:1.28": "", **up_to_date("nginx")})
-    made = images.stand_ins(["postgres", "nginx"], lambda _: None, engine)
+    made = images.stand_ins([KINDS["postgres"], KINDS["nginx"]], lambda _: None, engine)
     assert [image.reference for image in made] == ["drillbook/postgres:17", "drillbook/nginx:1.26"]
     assert set(engine.built) == {"drillbook/debian:trixie", "drillbook/postgres:17"}
 
@@ -185,27 +190,34 @@ def test_the_environment_leads_to_the_images_chosen() -> None:
 
 
 def test_every_kind_has_a_folder_and_a_variable_of_its_own() -> None:
-    assert set(images.STACK) <= KINDS.keys()
     assert len({kind.variable for kind in KINDS.values()}) == len(KINDS)
-    for name in KINDS:
-        assert (images.RECIPES / name / "Dockerfile").is_file()
+    for kind in KINDS.values():
+        assert (kind.recipe / "Dockerfile").is_file()
+
+
+def test_a_kind_without_a_stand_in_says_so() -> None:
+    with pytest.raises(BuildError, match="nobody wrote a stand-in for grafana"):
+        _ = GRAFANA.recipe
 
 
 def test_a_recipe_changes_with_its_folder_and_with_the_base(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = tmp_path / "stand_ins"
-    shutil.copytree(images.RECIPES, copy)
-    before = {name: images.recipe(name) for name in images.STACK}
-    monkeypatch.setattr(images, "RECIPES", copy)
-    assert {name: images.recipe(name) for name in images.STACK} == before
+    copied = []
+    for kind in STACK:
+        shutil.copytree(kind.recipe, tmp_path / kind.name)
+        copied.append(replace(kind, recipes=tmp_path))
+    shutil.copytree(BASE.recipe, tmp_path / BASE.name)
+    before = {kind.name: images.recipe(kind) for kind in STACK}
+    monkeypatch.setattr(images, "BASE", replace(BASE, recipes=tmp_path))
+    assert {kind.name: images.recipe(kind) for kind in copied} == before
 
-    (copy / "nginx" / "nginx.conf").write_text("# other")
-    changed = {name for name in images.STACK if images.recipe(name) != before[name]}
+    (tmp_path / "nginx" / "nginx.conf").write_text("# other")
+    changed = {kind.name for kind in copied if images.recipe(kind) != before[kind.name]}
     assert changed == {"nginx"}
 
-    (copy / "debian" / "packages.txt").write_text("ca-certificates curl\n")
-    assert all(images.recipe(name) != before[name] for name in images.STACK)
+    (tmp_path / "debian" / "packages.txt").write_text("ca-certificates curl\n")
+    assert all(images.recipe(kind) != before[kind.name] for kind in copied)
 
 
 # --- what it asks of Docker --------------------------------------------------------------------

@@ -47,13 +47,13 @@ class EndedEarly(Exception):
 
 
 class StartedRun:
-    """``python -m scenarios 3.1 -k crashed`` in a process of its own, on ports of its own."""
+    """``python -m drillbook 3.1 -k crashed`` in a process of its own, on ports of its own."""
 
     def __init__(self, directory: Path, *options: str, **environment: str) -> None:
         self.directory = directory
         self.ports = free_ports() | environment
         self.output = directory.with_suffix(".out")
-        command = ["-m", "scenarios", "3.1", "-k", "crashed", f"--run-dir={directory}", *options]
+        command = ["-m", "drillbook", "3.1", "-k", "crashed", f"--run-dir={directory}", *options]
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, *command],

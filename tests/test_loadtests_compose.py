@@ -16,6 +16,7 @@ from docker.models.containers import Container
 from drillbook import reaper
 from drillbook.looking import until
 from drillbook.machine import images
+from fixtures.images import PYTHON
 from loadtests import stream
 from loadtests.session import reread
 from loadtests.stream import Counted, Used, WorkerLost
@@ -30,7 +31,7 @@ ENDS_WITHIN_S = 120.0
 @pytest.fixture(scope="module")
 def image() -> str:
     """The generator's image, built on whatever Python image there is."""
-    (python,) = images.choose(["python"], lambda _: None)
+    (python,) = images.choose([PYTHON], lambda _: None)
     bundle = os.environ.get("SSL_CERT_FILE", "")
     secret = ["--secret", f"id=ca_bundle,src={bundle}"] if bundle else []
     subprocess.run(

@@ -70,7 +70,8 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 
 def begun(path: Path) -> Callable[[], str]:
     def look() -> str:
-        rows = stream.read(path / stream.FILE_NAME) if path.exists() else iter(())
+        file = path / stream.FILE_NAME
+        rows = stream.read(file) if file.exists() else iter(())
         kinds = [type(row).__name__ for row in rows]
         assert "Counted" in kinds, f"nothing was counted yet: {kinds}"
         return "under load"

@@ -18,13 +18,14 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
-from drillbook.platforms.compose.stack import ROOT, SERVICE, PortTaken
-from drillbook.run import DEFAULT_RUNBOOK
+from drillbook.platforms import PortTaken
+from drillbook.run import DEFAULT_RUNBOOK, refuse_taken_ports
 from drillbook.runbook import document as runbook
 from drillbook.symptoms import alerts, dashboards, metrics
 from drillbook.symptoms.alerts import Alertmanager, AlertmanagerSilent
 from drillbook.symptoms.metrics import Prometheus, PrometheusSilent, QueryRejected
-from fixtures.monitoring import FILES, HURRY, JOBS, hurried, refuse_taken_ports
+from fixtures.folders import ROOT, SERVICE
+from fixtures.monitoring import FILES, HURRY, JOBS, PORTS, hurried
 
 DASHBOARDS = FILES / "grafana" / "dashboards"
 Rule = dict[str, Any]
@@ -442,5 +443,5 @@ def test_a_port_that_is_taken_is_refused_before_the_first_drill() -> None:
         held.listen()
         port = str(held.getsockname()[1])
         with pytest.raises(PortTaken, match=f"port {port}.*set ALERTMANAGER_PORT"):
-            refuse_taken_ports({"PROMETHEUS_PORT": "1", "ALERTMANAGER_PORT": port})
-    refuse_taken_ports({"PROMETHEUS_PORT": "1", "ALERTMANAGER_PORT": port})
+            refuse_taken_ports(PORTS, {"PROMETHEUS_PORT": "1", "ALERTMANAGER_PORT": port})
+    refuse_taken_ports(PORTS, {"PROMETHEUS_PORT": "1", "ALERTMANAGER_PORT": port})

@@ -15,6 +15,7 @@ import yaml
 
 from drillbook.machine import images
 from drillbook.symptoms import dashboards
+from fixtures.images import ALERTMANAGER, PROMETHEUS
 from fixtures.monitoring import FILES, hurried
 
 pytestmark = pytest.mark.stack
@@ -22,7 +23,7 @@ DEADLINE_S = 120
 Tool = Callable[..., str]
 
 
-def tool(name: str, kind: str, folder: Path) -> Tool:
+def tool(name: str, kind: images.Kind, folder: Path) -> Tool:
     """Make a tool that runs in a folder: from PATH, or within an image."""
     if shutil.which(name):
         before = [name]
@@ -61,13 +62,13 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_prometheus_accepts_its_configuration_and_rules(files: Path) -> None:
-    promtool = tool("promtool", "prometheus", files)
+    promtool = tool("promtool", PROMETHEUS, files)
     assert "SUCCESS" in promtool("check", "config", "prometheus.yml")
     assert "17 rules found" in promtool("check", "rules", "rules/alerts.yml")
 
 
 def test_alertmanager_accepts_its_configuration(files: Path) -> None:
-    assert "SUCCESS" in tool("amtool", "alertmanager", files)("check-config", "alertmanager.yml")
+    assert "SUCCESS" in tool("amtool", ALERTMANAGER, files)("check-config", "alertmanager.yml")
 
 
 @pytest.fixture
@@ -81,14 +82,14 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_the_alerts_pass_their_unit_tests(copy: Path) -> None:
-    assert "SUCCESS" in tool("promtool", "prometheus", copy)("test", "rules", TESTS)
+    assert "SUCCESS" in tool("promtool", PROMETHEUS, copy)("test", "rules", TESTS)
 
 
 def test_a_rule_that_is_wrong_fails_them(copy: Path) -> None:
     path = copy / "rules" / "alerts.yml"
     path.write_text(path.read_text().replace("pg_up == 0", "pg_up == 1"))
     with pytest.raises(AssertionError, match="DatabaseDown"):
-        tool("promtool", "prometheus", copy)("test", "rules", TESTS)
+        tool("promtool", PROMETHEUS, copy)("test", "rules", TESTS)
 
 
 def test_every_query_of_every_dashboard_is_promql(copy: Path) -> None:
@@ -98,7 +99,7 @@ def test_every_query_of_every_dashboard_is_promql(copy: Path) -> None:
     ]
     path = copy / "panels.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": recorded}]}))
-    promtool = tool("promtool", "prometheus", copy)
+    promtool = tool("promtool", PROMETHEUS, copy)
     assert f"{len(panels)} rules found" in promtool("check", "rules", "panels.yml")
 
 
@@ -106,7 +107,7 @@ def test_a_query_that_is_none_is_told(copy: Path) -> None:
     path = copy / "panels.yml"
     path.write_text("groups: [{name: x, rules: [{record: x, expr: 'rate(up['}]}]")
     with pytest.raises(AssertionError, match="parse"):
-        tool("promtool", "prometheus", copy)("check", "rules", "panels.yml")
+        tool("promtool", PROMETHEUS, copy)("check", "rules", "panels.yml")
 
 
 TESTS = "tests/alerts_test.yml"

@@ -20,6 +20,7 @@ from drillbook.runbook import load
 
 pytest_plugins = ("pytester",)
 ROOT = Path(__file__).parents[1]
+GIVEN = ("--runbook=runbook.md", "--run-dir=run", "-s")
 USAGE, CANNOT_RUN, INTERRUPTED = 4, 3, 2
 
 
@@ -80,9 +81,9 @@ def test_an_unknown_entry_is_refused(number: str) -> None:
 
 
 def refused(*arguments: str) -> str:
-    """What ``python -m scenarios …`` says as it refuses to run."""
+    """What ``python -m drillbook …`` says as it refuses to run."""
     done = subprocess.run(
-        [sys.executable, "-m", "scenarios", "--collect-only", *arguments],
+        [sys.executable, "-m", "drillbook", "--collect-only", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -140,7 +141,7 @@ from collections.abc import Iterator
 from typing import cast
 import pytest
 from drillbook.run import RUN, Run
-from drillbook.platforms.compose.stack import Stack
+from fixtures.shop import Shop
 from tests.fake_world import World, burnt_out, world
 
 
@@ -201,7 +202,7 @@ class Inner:
 
     def run(self, *scenarios: str, options: tuple[str, ...] = ()) -> pytest.RunResult:
         self.pytester.makepyfile(HEADER + "".join(scenarios))
-        given = ("-p", "drillbook.plugin", "--runbook=runbook.md", "--run-dir=run", "-s", *options)
+        given = ("-p", "drillbook.plugin", "-o", "drillbook_system=fixtures.shop", *GIVEN, *options)
         return self.pytester.runpytest_subprocess(*given, timeout=120)
 
     def events(self, name: str) -> list[dict[str, object]]:

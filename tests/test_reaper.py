@@ -21,7 +21,8 @@ from docker.models.containers import Container
 
 from drillbook import reaper
 from drillbook.looking import until
-from drillbook.platforms.compose.stack import NotOurs, Stack
+from drillbook.platforms import NotOurs
+from fixtures.shop import Shop
 
 ROOT = Path(__file__).parents[1]
 GONE_S = 30.0
@@ -243,7 +244,7 @@ def test_two_who_sweep_at_once_do_not_mind_each_other(leave: Leave, dead: tuple[
 
 @pytest.mark.stack
 def test_a_container_of_somebody_else_cannot_be_harmed(leave: Leave) -> None:
-    stack = Stack({})
+    stack = Shop({})
     shop = leave(pid=1, owner=None, prefix="shop")
     other_run = leave(pid=os.getpid(), owner=reaper.owner())
     for one in (shop, other_run):

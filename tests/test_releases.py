@@ -10,10 +10,12 @@ from typing import cast
 import httpx
 import pytest
 
-from drillbook.platforms.compose.stack import SERVICE, Stack, StackError
+from drillbook.platforms import StackError
 from drillbook.symptoms import http, versions
 from fixtures.faults import releases
 from fixtures.faults.releases import Releases
+from fixtures.folders import SERVICE
+from fixtures.shop import Shop
 from fixtures.symptoms import orders
 from tests.fake_shop import FakeShop, open_shop
 
@@ -24,7 +26,7 @@ PATHS = ("/a", "/b")
 def deployed(tmp_path: Path, image: str) -> Releases:
     file = tmp_path / "docker-compose.prod.yml"
     file.write_text(f"services:\n  db:\n    image: db:1\n  backend:\n    image: {image}\n")
-    return Releases(cast("Stack", None), file, "shop:1", "shop:1-next")
+    return Releases(cast("Shop", None), file, "shop:1", "shop:1-next")
 
 
 # --- the file that is deployed from ------------------------------------------------------------

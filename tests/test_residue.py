@@ -10,7 +10,8 @@ from docker.models.containers import Container
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.residue import _programs, differences
+from drillbook.platforms.compose.service import programs
+from drillbook.residue import differences
 
 SERVER = ["/opt/venv/bin/python /opt/venv/bin/gunicorn", "/sbin/docker-init -- gunicorn"]
 
@@ -54,20 +55,20 @@ def test_a_difference_is_told_if_and_only_if_there_is_one(
 
 
 def test_a_process_that_is_left_running_shows() -> None:
-    assert _programs(container(*SERVER, "sleep 300")) == [
-        *sorted(_programs(container(*SERVER))),
+    assert programs(container(*SERVER, "sleep 300")) == [
+        *sorted(programs(container(*SERVER))),
         "sleep",
     ]
 
 
 def test_a_health_check_under_way_does_not_show_nor_one_that_only_begins() -> None:
-    quiet = _programs(container(*SERVER))
-    assert _programs(container(*SERVER, "curl -fsS http://localhost:8000/health")) == quiet
-    assert _programs(container(*SERVER, "[curl]")) == quiet
-    assert _programs(container(*SERVER, "[ping]")) != quiet
-    assert _programs(container(*SERVER, "runc init")) == quiet
-    assert _programs(container(*SERVER, "/proc/self/exe init")) == quiet
+    quiet = programs(container(*SERVER))
+    assert programs(container(*SERVER, "curl -fsS http://localhost:8000/health")) == quiet
+    assert programs(container(*SERVER, "[curl]")) == quiet
+    assert programs(container(*SERVER, "[ping]")) != quiet
+    assert programs(container(*SERVER, "runc init")) == quiet
+    assert programs(container(*SERVER, "/proc/self/exe init")) == quiet
 
 
 def test_a_container_that_stopped_just_now_says_so() -> None:
-    assert _programs(container(gone=True)) == ["not known: container is not running"]
+    assert programs(container(gone=True)) == ["not known: container is not running"]

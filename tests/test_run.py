@@ -15,14 +15,15 @@ from drillbook import reaper
 from drillbook.journal import Journal, read
 from drillbook.machine import images
 from drillbook.machine import ready as machine
-from drillbook.platforms.compose.stack import PortTaken, Stack, StackError
+from drillbook.platforms import PortTaken, StackError
 from drillbook.run import DEFAULT_RUNBOOK, Run, RunError
 from drillbook.runbook import load
+from fixtures.shop import SYSTEM, Shop
 
 ROOT = Path(__file__).parents[1]
 MAKE_READY = "drillbook.machine.ready.make_ready"
 CHOOSE = "drillbook.machine.images.choose"
-STACK_UP = "drillbook.platforms.compose.stack.Stack.up"
+STACK_UP = "fixtures.shop.Shop.up"
 
 
 @pytest.fixture
@@ -38,10 +39,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Ite
     monkeypatch.setattr(machine, "make_ready", lambda say: engine)
     monkeypatch.setattr(images, "choose", lambda kinds, say: [])
     monkeypatch.setattr(reaper, "sweep", lambda: ["drillbook-1-ab-db-1"])
-    monkeypatch.setattr(Stack, "up", lambda self: raised(StackError("not in this test")))
+    monkeypatch.setattr(Shop, "up", lambda self: raised(StackError("not in this test")))
     directory = tmp_path / "runs" / "one"
     journal = Journal(directory / "journal.jsonl")
-    run = Run(load(DEFAULT_RUNBOOK), 7, directory, journal, said.append)
+    run = Run(SYSTEM, load(DEFAULT_RUNBOOK), 7, directory, journal, said.append)
     yield run
     run.stack = None
     run.stop()
@@ -66,7 +67,7 @@ def raised(error: Exception) -> Any:
         ("drillbook.reaper.sweep", reaper.NotRemoved("drillbook-1 could not be removed")),
         (STACK_UP, PortTaken("port 80 on 127.0.0.1 is taken")),
         (
-            "drillbook.platforms.compose.stack.Stack.up",
+            "fixtures.shop.Shop.up",
             StackError("the stack did not come up; Compose said: no"),
         ),
     ],
@@ -97,10 +98,10 @@ def test_the_journal_says_enough_to_repeat_the_run(run: Run) -> None:
 
 
 def test_the_password_never_reaches_the_journal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def up(stack: Stack) -> float:
+    def up(stack: Shop) -> float:
         raise StackError(f"Compose said: POSTGRES_PASSWORD={stack.environment[PASSWORD]}")
 
-    monkeypatch.setattr(Stack, "up", up)
+    monkeypatch.setattr(Shop, "up", up)
     with pytest.raises(RunError):
         run.start()
     [secret] = run.journal.secrets
@@ -125,13 +126,13 @@ def test_a_disk_that_is_full_from_the_start(run: Run) -> None:
 
 
 # --- an engine that dies halfway ---------------------------------------------------------------
-def stack_whose_engine(answer: Exception | None) -> Stack:
+def stack_whose_engine(answer: Exception | None) -> Shop:
     def ping() -> bool:
         if answer is not None:
             raise answer
         return True
 
-    return cast(Stack, SimpleNamespace(docker=SimpleNamespace(ping=ping)))
+    return cast(Shop, SimpleNamespace(docker=SimpleNamespace(ping=ping)))
 
 
 @pytest.mark.parametrize(

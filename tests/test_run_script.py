@@ -147,7 +147,7 @@ def test_a_job_gets_its_arguments_and_gives_its_status(clone: Clone) -> None:
     clone.made("drills", 'echo "job: $*"; exit 5')
     ended = clone.run("drills", "3.1", "-k", "two words", "--keep")
     assert ended.returncode == 5
-    assert ended.stdout == "job: -m scenarios 3.1 -k two words --keep\n"
+    assert ended.stdout == "job: -m drillbook 3.1 -k two words --keep\n"
     assert ended.stderr == "", "nothing is said when nothing is to be made"
 
 

@@ -29,16 +29,18 @@ from drillbook.drill.errors import (
     WriteLost,
 )
 from drillbook.drill.steady import steady
-from drillbook.faults import Holds, containers, fault, network
+from drillbook.faults import Holds, fault, network, workloads
 from drillbook.journal import Journal, read
 from drillbook.looking import Action, until
-from drillbook.platforms.compose.stack import Service, Stack, StackError
+from drillbook.platforms import StackError
+from drillbook.platforms.compose.service import Service
 from drillbook.residue import differences, fingerprint
 from drillbook.run import Run
 from drillbook.runbook import Runbook, load
-from drillbook.symptoms import containers as see
 from drillbook.symptoms import http, logs
+from drillbook.symptoms import workloads as see
 from drillbook.traffic import Witness
+from fixtures.shop import Shop
 
 pytestmark = pytest.mark.stack
 
@@ -57,7 +59,7 @@ def book() -> Runbook:
 
 @pytest.fixture
 def sabotaged(
-    run: Run, stack: Stack, witness: Witness, book: Runbook, tmp_path: Path
+    run: Run, stack: Shop, witness: Witness, book: Runbook, tmp_path: Path
 ) -> Iterator[Drill]:
     """A drill of 3.1 with a journal of its own; the stack is as it was for the next one."""
     journal = Journal(tmp_path / "journal.jsonl", list(run.journal.secrets)).open()
@@ -86,12 +88,12 @@ def outcome(drill: Drill) -> tuple[object, object, object]:
     return ended["outcome"], ended["error"], ended["held"]
 
 
-def undisturbed(stack: Stack) -> bool:
+def undisturbed(stack: Shop) -> bool:
     return stack.links.toxics() == {}
 
 
 # --- before, and the fault ---------------------------------------------------------------------
-def test_a_stack_that_is_not_well(sabotaged: Drill, stack: Stack) -> None:
+def test_a_stack_that_is_not_well(sabotaged: Drill, stack: Shop) -> None:
     sabotaged.deadlines = Deadlines(steady_s=SHORT_S)
     stack.links.cut("payments")
     try:
@@ -110,7 +112,7 @@ def not_killed(service: Service) -> Iterator[Holds]:
     yield see.in_state(service, "exited")
 
 
-def test_a_fault_that_does_nothing(sabotaged: Drill, stack: Stack) -> None:
+def test_a_fault_that_does_nothing(sabotaged: Drill, stack: Shop) -> None:
     with (
         pytest.raises(FaultDidNotTake, match=r"(?s)phase +fault.*last seen +db is running"),
         sabotaged.closing(),
@@ -120,7 +122,7 @@ def test_a_fault_that_does_nothing(sabotaged: Drill, stack: Stack) -> None:
 
 
 # --- symptoms ----------------------------------------------------------------------------------
-def test_a_symptom_that_never_shows(sabotaged: Drill, stack: Stack) -> None:
+def test_a_symptom_that_never_shows(sabotaged: Drill, stack: Shop) -> None:
     with pytest.raises(SymptomAbsent) as caught, sabotaged.closing():
         sabotaged.begin()
         sabotaged.inject(network.cut(stack, "db"))
@@ -136,7 +138,7 @@ def test_a_symptom_that_never_shows(sabotaged: Drill, stack: Stack) -> None:
     assert outcome(sabotaged) == ("failed", "SymptomAbsent", False)
 
 
-def test_a_symptom_that_shows_without_a_fault(sabotaged: Drill, stack: Stack) -> None:
+def test_a_symptom_that_shows_without_a_fault(sabotaged: Drill, stack: Shop) -> None:
     """A detector that always fires is found out at the end: the symptom does not go."""
     healthy = http.answers(f"{stack.backend_url}/health", stack.http, status=200)
     with pytest.raises(FixDidNotHeal, match=r"3\.1 symptom 1 gone"), sabotaged.closing():
@@ -170,7 +172,7 @@ def test_a_command_that_shows_something_else(sabotaged: Drill) -> None:
 
 
 # --- the fix -----------------------------------------------------------------------------------
-def test_a_fault_that_heals_itself(sabotaged: Drill, stack: Stack) -> None:
+def test_a_fault_that_heals_itself(sabotaged: Drill, stack: Shop) -> None:
     with (
         pytest.raises(SelfHealed, match=r"(?s)the fault still in force.*undisturbed"),
         sabotaged.closing(),
@@ -182,7 +184,7 @@ def test_a_fault_that_heals_itself(sabotaged: Drill, stack: Stack) -> None:
         sabotaged.fix(None, network.mend(stack, "db"))
 
 
-def test_a_fix_that_does_nothing(sabotaged: Drill, stack: Stack) -> None:
+def test_a_fix_that_does_nothing(sabotaged: Drill, stack: Shop) -> None:
     with pytest.raises(FixDidNotHeal) as caught, sabotaged.closing():
         sabotaged.begin()
         sabotaged.inject(network.cut(stack, "db"))
@@ -194,18 +196,18 @@ def test_a_fix_that_does_nothing(sabotaged: Drill, stack: Stack) -> None:
     assert outcome(sabotaged) == ("failed", "FixDidNotHeal", False)
 
 
-def test_a_fix_of_something_else(sabotaged: Drill, stack: Stack) -> None:
+def test_a_fix_of_something_else(sabotaged: Drill, stack: Shop) -> None:
     """It does something, and not to what is broken: the database is restarted, its link cut."""
     with pytest.raises(FixDidNotHeal, match=r"links are disturbed|HTTP 503"), sabotaged.closing():
         sabotaged.begin()
         sabotaged.inject(network.cut(stack, "db"))
-        sabotaged.fix(5, containers.restart(stack.db))
+        sabotaged.fix(5, workloads.restart(stack.db))
         sabotaged.recovered(within_s=SHORT_S)
 
 
 # --- what is lost, and what is left ------------------------------------------------------------
 def test_an_acknowledged_order_that_is_deleted(
-    sabotaged: Drill, stack: Stack, witness: Witness
+    sabotaged: Drill, stack: Shop, witness: Witness
 ) -> None:
     key = ""
     try:
@@ -223,14 +225,14 @@ def test_an_acknowledged_order_that_is_deleted(
 
 
 @fault("{link} is slowed down, twice")
-def untidily_slowed(stack: Stack, link: str) -> Iterator[Holds]:
+def untidily_slowed(stack: Shop, link: str) -> Iterator[Holds]:
     """Leave one of its toxics where it is."""
     with network.slow(stack, link, latency_ms=300) as holds:
         yield holds
     stack.links.disturb(link, "latency", "upstream", latency=1)
 
 
-def test_a_toxic_that_the_undoing_leaves(sabotaged: Drill, stack: Stack) -> None:
+def test_a_toxic_that_the_undoing_leaves(sabotaged: Drill, stack: Shop) -> None:
     try:
         with (
             pytest.raises(ResidueLeft, match=r"links: payments was None, is .*latency_upstream"),
@@ -244,7 +246,7 @@ def test_a_toxic_that_the_undoing_leaves(sabotaged: Drill, stack: Stack) -> None
         stack.links.calm("payments", "latency_upstream")
 
 
-def test_a_setting_of_the_database_that_is_left(sabotaged: Drill, stack: Stack) -> None:
+def test_a_setting_of_the_database_that_is_left(sabotaged: Drill, stack: Shop) -> None:
     def alter(change: LiteralString) -> None:
         with stack.database() as line:
             line.execute(sql.SQL("ALTER SYSTEM ") + sql.SQL(change))
@@ -262,7 +264,7 @@ def test_a_setting_of_the_database_that_is_left(sabotaged: Drill, stack: Stack) 
         alter("RESET work_mem")
 
 
-def test_a_process_that_is_left_in_the_backend(sabotaged: Drill, stack: Stack) -> None:
+def test_a_process_that_is_left_in_the_backend(sabotaged: Drill, stack: Shop) -> None:
     with (
         pytest.raises(ResidueLeft, match=r"backend\.1 processes: was .*, is .*sleep"),
         sabotaged.closing(),
@@ -273,19 +275,19 @@ def test_a_process_that_is_left_in_the_backend(sabotaged: Drill, stack: Stack) -
 
 
 # --- undoing -----------------------------------------------------------------------------------
-def test_a_body_that_dies_leaves_a_healthy_stack(sabotaged: Drill, stack: Stack) -> None:
+def test_a_body_that_dies_leaves_a_healthy_stack(sabotaged: Drill, stack: Shop) -> None:
     with pytest.raises(ZeroDivisionError), sabotaged.closing():
         sabotaged.begin()
         sabotaged.inject(network.cut(stack, "payments"))
-        sabotaged.inject(containers.killed(stack.db))
+        sabotaged.inject(workloads.killed(stack.db))
         sabotaged.symptom(2, see.unhealthy(stack.db))
         _ = 1 / 0
     see.healthy(stack.db)()
     assert undisturbed(stack)
 
 
-def test_a_fault_may_not_touch_a_container_of_another_run(sabotaged: Drill, stack: Stack) -> None:
-    elsewhere = Stack(dict(stack.environment), project="drillbook-0-elsewhere")
+def test_a_fault_may_not_touch_a_container_of_another_run(sabotaged: Drill, stack: Shop) -> None:
+    elsewhere = Shop(dict(stack.environment), project="drillbook-0-elsewhere")
     found = stack.db.container()
     try:
         with pytest.raises(StackError, match="is not of project drillbook-0-elsewhere"):
@@ -295,7 +297,7 @@ def test_a_fault_may_not_touch_a_container_of_another_run(sabotaged: Drill, stac
             sabotaged.closing(),
         ):
             sabotaged.begin()
-            sabotaged.inject(containers.killed(elsewhere.db))
+            sabotaged.inject(workloads.killed(elsewhere.db))
     finally:
         elsewhere.docker.close()
     assert found.id == stack.db.container().id

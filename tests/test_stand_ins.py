@@ -20,15 +20,17 @@ from docker.models.containers import Container
 
 from drillbook.machine import images
 from drillbook.machine.ready import Engine
+from fixtures.images import MONITORING, STACK, TOOLBOX
 
 pytestmark = pytest.mark.stack
 DEADLINE_S = 30.0
+KINDS = {kind.name: kind for kind in (*STACK, *MONITORING, TOOLBOX)}
 DATABASE = {"POSTGRES_USER": "user", "POSTGRES_PASSWORD": "secret", "POSTGRES_DB": "mydatabase"}
 
 
 @pytest.fixture(scope="module")
 def client(engine: Engine) -> Iterator[DockerClient]:
-    images.stand_ins(images.STACK, print)
+    images.stand_ins(STACK, print)
     client = DockerClient(base_url=engine.endpoint, timeout=60)
     yield client
     client.close()
@@ -39,7 +41,7 @@ def reference(request: pytest.FixtureRequest, client: DockerClient) -> Callable[
     """The image to hold to its contract: the stand-in, and the official one where it is local."""
 
     def of(kind: str) -> str:
-        name: str = getattr(images.KINDS[kind], request.param)
+        name: str = getattr(KINDS[kind], request.param)
         try:
             client.images.get(name)
         except ImageNotFound:

@@ -14,6 +14,7 @@ from docker.models.containers import Container
 
 from drillbook.machine import images
 from drillbook.machine.ready import Engine
+from fixtures.images import MONITORING, PROMETHEUS, TOOLBOX
 from tests.test_stand_ins import eventually, execute, one_shot, reference, running
 
 __all__ = ["reference"]  # a fixture
@@ -23,7 +24,7 @@ Reference = Callable[[str], str]
 
 @pytest.fixture(scope="module")
 def client(engine: Engine) -> Iterator[DockerClient]:
-    images.stand_ins((*images.MONITORING, "netshoot"), print)
+    images.stand_ins((*MONITORING, TOOLBOX), print)
     client = DockerClient(base_url=engine.endpoint, timeout=60)
     yield client
     client.close()
@@ -33,7 +34,7 @@ def client(engine: Engine) -> Iterator[DockerClient]:
 def asked_by(client: DockerClient, container: Container) -> Iterator[Container]:
     """A container that shares another one's network, and has wget."""
     helper = client.containers.run(
-        images.KINDS["prometheus"].stand_in,
+        PROMETHEUS.stand_in,
         ["60"],
         entrypoint=["sleep"],
         network_mode=f"container:{container.id}",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from benchmarks.database_down.outage import READ, UNREACHABLE
 from benchmarks.stage import Stage
 from drillbook.drill import Drill
-from drillbook.faults import containers
-from drillbook.symptoms import containers as see
+from drillbook.faults import workloads
 from drillbook.symptoms import http, logs
+from drillbook.symptoms import workloads as see
 
 
 def drilled(stage: Stage) -> None:
@@ -17,10 +17,10 @@ def drilled(stage: Stage) -> None:
     drill = Drill(stack, stage.witness, run.journal, run.runbook, "1", (1,), title)
     with drill.closing():
         drill.begin()
-        drill.inject(containers.killed(stack.db))
+        drill.inject(workloads.killed(stack.db))
         errors = range(500, 600)
         drill.symptom(1, http.answers(f"{stack.url}{READ}", stack.http, status=errors))
         drill.symptom(2, logs.mention(stack.backend, UNREACHABLE))
         drill.symptom(3, see.unhealthy(stack.db))
-        drill.fix(1, containers.restart(stack.db))
+        drill.fix(1, workloads.restart(stack.db))
         drill.recovered()

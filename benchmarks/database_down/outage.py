@@ -16,4 +16,4 @@ UNREACHABLE = (
 
 def names(stage: Stage) -> dict[str, str]:
     """The container of each service, by its name in the Compose file."""
-    return {one.name: one.container_name for one in stage.stack.services}
+    return {one.name: one.instance for one in stage.stack.services}

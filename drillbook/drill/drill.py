@@ -34,7 +34,7 @@ from drillbook.drill.steps import Steps
 from drillbook.faults import Fault
 from drillbook.journal import Journal, Phase, Ref
 from drillbook.looking import SYSTEM, Action, Clock, Look, NeverSeen, Seen, Unavailable, until
-from drillbook.platforms.compose.stack import Stack, StackError
+from drillbook.platforms import Stack, StackError
 from drillbook.runbook import Kind, Line, Runbook
 from drillbook.symptoms.alerts import Alertmanager
 from drillbook.symptoms.metrics import Prometheus

@@ -12,9 +12,8 @@ from drillbook.drill.deadlines import Deadlines
 from drillbook.drill.errors import ResidueLeft, WriteLost
 from drillbook.drill.record import Record
 from drillbook.looking import Clock, Look, NeverSeen, absent, until
-from drillbook.platforms.compose.stack import Stack
+from drillbook.platforms import Stack
 from drillbook.residue import Fingerprint, differences, fingerprint
-from drillbook.symptoms import database
 from drillbook.traffic import Witness
 
 
@@ -50,22 +49,22 @@ class Recovery:
         except NeverSeen as never:
             raise Unrecovered(expected, never) from None
 
-    def require_nothing_lost(self) -> tuple[int, int]:
+    def require_nothing_lost(self) -> tuple[int, int | None]:
         """Check every acknowledged write; returns how many there were, and how many are lost.
 
         Raises WriteLost, having reported the witness, where any is.
         """
         promised = self.witness.ledger.keys()
-        lost = set(promised) - database.orders_there(self.stack, promised)
+        lost = self.witness.lost(self.stack, promised)
         if lost:
             self.report_witness(len(promised), len(lost))
-            expected = f"all {len(promised)} acknowledged orders in the database"
+            expected = f"all {len(promised)} acknowledged writes kept"
             last = f"{len(lost)} are gone, one with the key {min(lost)}"
             raise WriteLost(self.record.message("recovered", None, expected, last=last))
-        return len(promised), 0
+        return len(promised), 0 if self.witness.writes else None
 
-    def report_witness(self, acknowledged: int, lost: int) -> None:
-        """Journal what the drill cost its users."""
+    def report_witness(self, acknowledged: int, lost: int | None) -> None:
+        """Journal what the drill cost its users; ``lost`` is None where nothing can be lost."""
         at = self.record.moments
         report = self.witness.report(at.began_s, at.fault_s, at.healed_s, time.monotonic())
         clock_s = self.record.journal.clock_s

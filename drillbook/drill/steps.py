@@ -22,7 +22,7 @@ from drillbook.drill.errors import (
 from drillbook.drill.record import Record
 from drillbook.journal import Ref
 from drillbook.looking import Action, Clock, Look, NeverSeen, Unavailable, until
-from drillbook.platforms.compose.stack import Stack
+from drillbook.platforms import Stack
 from drillbook.runbook import Kind, Line
 from drillbook.terminal import Output, Transcript, Typed
 

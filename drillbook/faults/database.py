@@ -9,12 +9,12 @@ from psycopg import sql
 
 from drillbook.faults import Holds, fault
 from drillbook.looking import Action, Look
-from drillbook.platforms.compose.stack import Stack
 from drillbook.symptoms import database as see
+from drillbook.symptoms.database import Relational
 
 
 @contextmanager
-def slow_query_log(stack: Stack, *, over_ms: int) -> Iterator[Action]:
+def slow_query_log(stack: Relational, *, over_ms: int) -> Iterator[Action]:
     """Turn on PostgreSQL's log of slow queries, and off again: a change to undo like any other.
 
     Yields the action that turns it on, which is a step of the runbook (3.2 step 2).
@@ -30,14 +30,14 @@ def slow_query_log(stack: Stack, *, over_ms: int) -> Iterator[Action]:
         _alter(stack, sql.SQL("RESET log_min_duration_statement"))
 
 
-def _alter(stack: Stack, change: sql.Composable) -> None:
+def _alter(stack: Relational, change: sql.Composable) -> None:
     with stack.database() as line:
         line.execute(sql.SQL("ALTER SYSTEM ") + change)
         line.execute("SELECT pg_reload_conf()")
 
 
 @fault("the index {index} is missing")
-def without_index(stack: Stack, index: str) -> Iterator[Holds]:
+def without_index(stack: Relational, index: str) -> Iterator[Holds]:
     """Drop an index, as a migration that forgot it would have left it."""
     definition = see.indexes(stack)[index]
     with stack.database() as line:
@@ -55,7 +55,7 @@ def without_index(stack: Stack, index: str) -> Iterator[Holds]:
             create_index(stack, definition)()
 
 
-def create_index(stack: Stack, definition: str) -> Action:
+def create_index(stack: Relational, definition: str) -> Action:
     """Create an index by its SQL definition, and have the planner look at the table anew."""
 
     def act() -> str:

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 
 from drillbook.faults import Holds, fault
 from drillbook.looking import Action, Look
-from drillbook.platforms.compose.stack import Stack
+from drillbook.platforms import Connects, Links, Stack, require
+
+
+def _links(stack: Stack) -> Links:
+    return require(stack, Connects).links
 
 
 def _disturbed(stack: Stack, link: str, by: str) -> Look:
     def look() -> str:
-        toxics = stack.links.toxics().get(link, [])
+        toxics = _links(stack).toxics().get(link, [])
         assert by in toxics, f"the link to {link} is {', '.join(toxics) or 'undisturbed'}"
         return f"the link to {link}: {by}"
 
@@ -21,18 +25,18 @@ def _disturbed(stack: Stack, link: str, by: str) -> Look:
 @fault("every connection to {link} is refused")
 def cut(stack: Stack, link: str) -> Iterator[Holds]:
     """Drop a link's connections and refuse new ones, as a firewall that rejects does."""
-    stack.links.cut(link)
+    _links(stack).cut(link)
     try:
         yield _disturbed(stack, link, "cut")
     finally:
-        stack.links.mend(link)
+        _links(stack).mend(link)
 
 
 def mend(stack: Stack, link: str) -> Action:
     """Let connections over a link pass again."""
 
     def act() -> str:
-        stack.links.mend(link)
+        _links(stack).mend(link)
         return f"connections to {link} pass again"
 
     return Action(f"whoever owns the network lets connections to {link} pass again", act)
@@ -41,18 +45,18 @@ def mend(stack: Stack, link: str) -> Action:
 @fault("every answer from {link} takes {latency_ms} ms longer")
 def slow(stack: Stack, link: str, *, latency_ms: int) -> Iterator[Holds]:
     """Delay all that comes back over a link, by so many milliseconds."""
-    name = stack.links.disturb(link, "latency", "downstream", latency=latency_ms, jitter=0)
+    name = _links(stack).disturb(link, "latency", "downstream", latency=latency_ms, jitter=0)
     try:
         yield _disturbed(stack, link, name)
     finally:
-        stack.links.calm(link, name)
+        _links(stack).calm(link, name)
 
 
 def calm(stack: Stack, link: str) -> Action:
     """Take the delay off a link."""
 
     def act() -> str:
-        stack.links.calm(link, "latency_downstream")
+        _links(stack).calm(link, "latency_downstream")
         return f"answers from {link} take no longer than they did"
 
     return Action(f"whoever owns the network takes the delay off the way to {link}", act)

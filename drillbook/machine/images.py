@@ -20,8 +20,6 @@ from drillbook.machine.host import Done
 
 Say = Callable[[str], None]
 
-RECIPES = Path(__file__).parents[2] / "fixtures" / "stand_ins"
-
 
 class ImageError(Exception):
     """An image could be neither pulled nor built: one message, why."""
@@ -29,12 +27,24 @@ class ImageError(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """A part of the stack that comes as an image. Its name is a folder of ``stand_ins/``."""
+    """A part of a stack that comes as an image, and the variable that names another.
+
+    ``recipes`` is the folder that has the recipe of its stand-in, in a folder of the kind's name;
+    None where there is no stand-in.
+    """
 
     name: str
     variable: str
     official: str
-    stand_in: str
+    stand_in: str = ""
+    recipes: Path | None = None
+
+    @property
+    def recipe(self) -> Path:
+        """The folder that its stand-in is built from. Raises BuildError where it has none."""
+        if self.recipes is None:
+            raise BuildError(f"nobody wrote a stand-in for {self.official}.")
+        return self.recipes / self.name
 
 
 @dataclass(frozen=True)
@@ -48,72 +58,18 @@ class Image:
     stand_in: bool
 
 
-KINDS = {
-    kind.name: kind
-    for kind in (
-        Kind("postgres", "POSTGRES_IMAGE", "postgres:17", "drillbook/postgres:17"),
-        Kind("nginx", "NGINX_IMAGE", "nginx:1.28", "drillbook/nginx:1.26"),
-        Kind("python", "PYTHON_IMAGE", "python:3.13-slim", "drillbook/python:3.13"),
-        Kind(
-            "toxiproxy",
-            "TOXIPROXY_IMAGE",
-            "ghcr.io/shopify/toxiproxy:2.12.0",
-            "drillbook/toxiproxy:2.12.0",
-        ),
-        Kind(
-            "prometheus", "PROMETHEUS_IMAGE", "prom/prometheus:v3.5.0", "drillbook/prometheus:2.53"
-        ),
-        Kind(
-            "alertmanager",
-            "ALERTMANAGER_IMAGE",
-            "prom/alertmanager:v0.28.1",
-            "drillbook/alertmanager:0.28",
-        ),
-        Kind(
-            "node_exporter",
-            "NODE_EXPORTER_IMAGE",
-            "prom/node-exporter:v1.9.1",
-            "drillbook/node-exporter:1.9",
-        ),
-        Kind(
-            "postgres_exporter",
-            "POSTGRES_EXPORTER_IMAGE",
-            "prometheuscommunity/postgres-exporter:v0.17.1",
-            "drillbook/postgres-exporter:0.17",
-        ),
-        Kind(
-            "nginx_exporter",
-            "NGINX_EXPORTER_IMAGE",
-            "nginx/nginx-prometheus-exporter:1.4.2",
-            "drillbook/nginx-exporter:1.4",
-        ),
-        Kind(
-            "blackbox_exporter",
-            "BLACKBOX_EXPORTER_IMAGE",
-            "prom/blackbox-exporter:v0.26.0",
-            "drillbook/blackbox-exporter:0.26",
-        ),
-        Kind(
-            "cadvisor",
-            "CADVISOR_IMAGE",
-            "ghcr.io/google/cadvisor:v0.53.0",
-            "drillbook/cadvisor:0.57",
-        ),
-        Kind("netshoot", "NETSHOOT_IMAGE", "nicolaka/netshoot:v0.13", "drillbook/netshoot:trixie"),
-    )
-}
-BASE = Kind("debian", "DEBIAN_IMAGE", "debian:trixie-slim", "drillbook/debian:trixie")
-# Official or not at all: Debian has no package of it, and no Go module serves its pages.
-GRAFANA = Kind("grafana", "GRAFANA_IMAGE", "grafana/grafana:12.1.1", "")
-STACK = ("postgres", "nginx", "python", "toxiproxy")
-MONITORING = (
-    "prometheus",
-    "alertmanager",
-    "node_exporter",
-    "postgres_exporter",
-    "nginx_exporter",
-    "blackbox_exporter",
-    "cadvisor",
+OWN = Path(__file__).parent / "stand_ins"
+"""The recipes of what the engine itself needs, whatever the system."""
+BASE = Kind("debian", "DEBIAN_IMAGE", "debian:trixie-slim", "drillbook/debian:trixie", OWN)
+TOXIPROXY = Kind(
+    "toxiproxy",
+    "TOXIPROXY_IMAGE",
+    "ghcr.io/shopify/toxiproxy:2.12.0",
+    "drillbook/toxiproxy:2.12.0",
+    OWN,
+)
+NETSHOOT = Kind(
+    "netshoot", "NETSHOOT_IMAGE", "nicolaka/netshoot:v0.13", "drillbook/netshoot:trixie", OWN
 )
 
 
@@ -139,22 +95,20 @@ class Engine(Protocol):
         """Build a stand-in from its folder. Raises BuildError."""
 
 
-def choose(kinds: Iterable[str], say: Say, engine: Engine | None = None) -> list[Image]:
+def choose(kinds: Iterable[Kind], say: Say, engine: Engine | None = None) -> list[Image]:
     """Choose an image for each kind, pulling or building it where need be.
 
     A kind whose variable is set in the environment is taken as it says. Raises ImageError.
     """
-    wanted = [KINDS[name] for name in dict.fromkeys(kinds)]
-    return _Choice(engine or DockerEngine(), say).choose(wanted)
+    return _Choice(engine or DockerEngine(), say).choose(list(dict.fromkeys(kinds)))
 
 
-def stand_ins(kinds: Iterable[str], say: Say, engine: Engine | None = None) -> list[Image]:
+def stand_ins(kinds: Iterable[Kind], say: Say, engine: Engine | None = None) -> list[Image]:
     """The stand-ins of some kinds, built where need be, even where the official image is local.
 
     Raises ImageError.
     """
-    wanted = [KINDS[name] for name in dict.fromkeys(kinds)]
-    return _Choice(engine or DockerEngine(), say).stand_ins(wanted)
+    return _Choice(engine or DockerEngine(), say).stand_ins(list(dict.fromkeys(kinds)))
 
 
 def official(
@@ -172,13 +126,13 @@ def environment(images: Iterable[Image]) -> dict[str, str]:
     return {image.variable: image.reference for image in images}
 
 
-def recipe(name: str) -> str:
+def recipe(kind: Kind) -> str:
     """The digest of all that a stand-in is made of: its folder, and the base under it."""
     digest = hashlib.sha256(RELEASE.encode())
-    for folder in dict.fromkeys((BASE.name, name)):
-        for file in sorted((RECIPES / folder).rglob("*")):
+    for folder in dict.fromkeys((BASE.recipe, kind.recipe)):
+        for file in sorted(folder.rglob("*")):
             if file.is_file():
-                digest.update(f"{file.relative_to(RECIPES)}\0".encode() + file.read_bytes())
+                digest.update(f"{file.relative_to(folder.parent)}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -216,7 +170,7 @@ class _Choice:
         )
 
     def _up_to_date(self, kind: Kind) -> bool:
-        return bool(kind.stand_in) and self._local.get(kind.stand_in) == recipe(kind.name)
+        return bool(kind.stand_in) and self._local.get(kind.stand_in) == recipe(kind)
 
     def _at_hand(self, kind: Kind) -> Image | None:
         named = self._engine.named(kind.variable)
@@ -261,15 +215,14 @@ class _Choice:
             + ", ".join(kind.official for kind in kinds)
             + f"; first {BASE.stand_in} under them (about 25 s) …"
         )
-        packages = (RECIPES / BASE.name / "packages.txt").read_text().split()
+        packages = (BASE.recipe / "packages.txt").read_text().split()
         with _Timed(self._say, BASE.stand_in), self._explained(kinds[0]):
-            self._engine.bootstrap(BASE.stand_in, packages, recipe(BASE.name))
+            self._engine.bootstrap(BASE.stand_in, packages, recipe(BASE))
         return BASE.stand_in
 
     def _build(self, kind: Kind, base: str) -> Image:
-        folder = RECIPES / kind.name
         with _Timed(self._say, kind.stand_in), self._explained(kind):
-            self._engine.build(kind.stand_in, folder, base, recipe(kind.name))
+            self._engine.build(kind.stand_in, kind.recipe, base, recipe(kind))
         return _image(kind, kind.stand_in, stand_in=True)
 
     def _explained(self, kind: Kind) -> _Explained:

@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Protocol, runtime_checkable
+
+import psycopg
 
 from drillbook.looking import CouldNotLook, Look
-from drillbook.platforms.compose.stack import Service, Stack
+from drillbook.platforms import Stack, Workload, require
 
 
-def rows(stack: Stack, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
-    """Run a query on the direct line. Raises StackError where there is no line."""
+@runtime_checkable
+class Relational(Protocol):
+    """A stack with a PostgreSQL database that the suite reaches past every proxy and fault."""
+
+    def database(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A direct line to it. Raises drillbook.platforms.NotThere."""
+
+
+def of(stack: Stack) -> Relational:
+    """The stack as one with a database. Raises Unavailable where it has none."""
+    return require(stack, Relational)
+
+
+def rows(stack: Relational, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
+    """Run a query on the direct line. Raises NotThere where there is no line."""
     with stack.database() as line:
         return line.execute(query, values or None).fetchall()
 
 
-def indexes(stack: Stack) -> dict[str, str]:
+def indexes(stack: Relational) -> dict[str, str]:
     """Every index of the application's tables, by name, with its definition."""
     found = rows(stack, "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'")
     return {str(name): str(definition) for name, definition in found}
 
 
-def indexes_and_settings(stack: Stack) -> tuple[dict[str, str], dict[str, str]]:
+def indexes_and_settings(stack: Relational) -> tuple[dict[str, str], dict[str, str]]:
     """The indexes, and what somebody changed with ALTER SYSTEM, over one connection."""
     with stack.database() as line:
         found = line.execute(
@@ -35,17 +49,7 @@ def indexes_and_settings(stack: Stack) -> tuple[dict[str, str], dict[str, str]]:
     return {str(a): str(b) for a, b in found}, {str(a): str(b) for a, b in settings}
 
 
-def orders_there(stack: Stack, keys: Iterable[str]) -> set[str]:
-    """Which of these idempotency keys have an order."""
-    found = rows(
-        stack,
-        "SELECT idempotency_key::text FROM orders WHERE idempotency_key::text = ANY(%s)",
-        list(keys),
-    )
-    return {str(key) for (key,) in found}
-
-
-def connections(stack: Stack, *, at_least: int) -> Look:
+def connections(stack: Relational, *, at_least: int) -> Look:
     """So many connections of the application are busy at once."""
 
     def look() -> str:
@@ -61,7 +65,7 @@ def connections(stack: Stack, *, at_least: int) -> Look:
     return Look(f"at least {at_least} active database connections", look)
 
 
-def connections_below(stack: Stack, *, bound: int) -> Look:
+def connections_below(stack: Relational, *, bound: int) -> Look:
     """The application keeps fewer connections than a bound: it pools them."""
 
     def look() -> str:
@@ -76,7 +80,7 @@ def connections_below(stack: Stack, *, bound: int) -> Look:
     return Look(f"fewer than {bound} database connections", look)
 
 
-def explain(stack: Stack, query: LiteralString, *, shows: str) -> Look:
+def explain(stack: Relational, query: LiteralString, *, shows: str) -> Look:
     """``EXPLAIN ANALYZE`` of a query shows a plan that matches a pattern."""
 
     def look() -> str:
@@ -91,41 +95,42 @@ def explain(stack: Stack, query: LiteralString, *, shows: str) -> Look:
 _ASK = """
 import socket, sys, time
 began = time.monotonic()
-with socket.create_connection((sys.argv[1], 5432), timeout=10) as line:
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=10) as line:
     line.sendall(bytes.fromhex("0000000804d2162f"))
     line.recv(1)
 print((time.monotonic() - began) * 1000)
 """
 
 
-def round_trip_ms(service: Service, host: str) -> float:
+def round_trip_ms(service: Workload, host: str) -> float:
     """How long one question to the database takes, asked from a service's container, in ms.
 
     Raises CouldNotLook where there is no answer.
     """
-    status, told = service.run("python", "-c", _ASK, host)
+    port = next(one.port for one in service.stack.system.links if one.service == host)
+    status, output = service.run("python", "-c", _ASK, host, str(port))
     if status != 0:
-        raise CouldNotLook(f"no answer from {host}: {told.strip().splitlines()[-1:]}")
-    return float(told)
+        raise CouldNotLook(f"no answer from {host}: {output.strip().splitlines()[-1:]}")
+    return float(output)
 
 
-def near(service: Service, host: str, *, below_ms: float) -> Look:
+def near(service: Workload, host: str, *, below_ms: float) -> Look:
     """The database answers a service within so many ms."""
 
     def look() -> str:
         took_ms = round_trip_ms(service, host)
-        assert took_ms < below_ms, f"{service} to {host} and back: {took_ms:.0f} ms"
-        return f"{service} to {host} and back: {took_ms:.1f} ms"
+        assert took_ms < below_ms, f"{service.name} to {host} and back: {took_ms:.0f} ms"
+        return f"{service.name} to {host} and back: {took_ms:.1f} ms"
 
-    return Look(f"{service} to {host} and back takes less than {below_ms:.0f} ms", look)
+    return Look(f"{service.name} to {host} and back takes less than {below_ms:.0f} ms", look)
 
 
-def far(service: Service, host: str, *, above_ms: float) -> Look:
+def far(service: Workload, host: str, *, above_ms: float) -> Look:
     """The database answers a service only after so many ms."""
 
     def look() -> str:
         took_ms = round_trip_ms(service, host)
-        assert took_ms > above_ms, f"{service} to {host} and back: {took_ms:.1f} ms"
-        return f"{service} to {host} and back: {took_ms:.0f} ms"
+        assert took_ms > above_ms, f"{service.name} to {host} and back: {took_ms:.1f} ms"
+        return f"{service.name} to {host} and back: {took_ms:.0f} ms"
 
-    return Look(f"{service} to {host} and back takes more than {above_ms:.0f} ms", look)
+    return Look(f"{service.name} to {host} and back takes more than {above_ms:.0f} ms", look)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from drillbook.looking import Look
-from drillbook.platforms.compose.stack import Service
+from drillbook.platforms import Workload
 
 SHOWN = 300
 WHOLE = 1.0  # the engine takes no 0
 
 
-def mention(service: Service, pattern: str, *, since: float | None = None) -> Look:
+def mention(service: Workload, pattern: str, *, since: float | None = None) -> Look:
     """Some line of the service's log matches a pattern (case does not matter).
 
     ``since`` is a Unix time, by default the stack's mark; WHOLE is since the container was made.
@@ -27,10 +27,10 @@ def mention(service: Service, pattern: str, *, since: float | None = None) -> Lo
         last = lines[-1][:SHOWN] if lines else "nothing"
         raise AssertionError(f"{len(lines)} lines, none matches; the last: {last}")
 
-    return Look(f"{service}'s log mentions /{pattern}/", look)
+    return Look(f"{service.name}'s log mentions /{pattern}/", look)
 
 
-def first_error(service: Service, pattern: str) -> Look:
+def first_error(service: Workload, pattern: str) -> Look:
     """The first line of a service's log that speaks of an error matches a pattern."""
     error = re.compile(r"error|exception|fatal|critical|invalid|failed", re.IGNORECASE)
 
@@ -41,7 +41,7 @@ def first_error(service: Service, pattern: str) -> Look:
         assert re.search(pattern, first, re.IGNORECASE), f"the first error: {first[:SHOWN]}"
         return first[:SHOWN]
 
-    return Look(f"the first error in {service}'s log matches /{pattern}/", look)
+    return Look(f"the first error in {service.name}'s log matches /{pattern}/", look)
 
 
 def _around(line: str, position: int) -> str:

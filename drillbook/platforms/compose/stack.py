@@ -1,4 +1,4 @@
-"""The stack under test and its services: Testcontainers' Compose, and the Docker SDK to look at it.
+"""A system on Docker Compose: Testcontainers brings it up, the Docker SDK looks at it.
 
 A stack belongs to one run and is disposable. Its Compose project name says so, its containers
 carry the label of the process that started them, and a reaper takes it down when that process
@@ -11,133 +11,55 @@ import os
 import secrets
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import docker
 import httpx
-import psycopg
-from docker.errors import NotFound
 from docker.models.containers import Container
 from testcontainers.compose import DockerCompose
 
 from drillbook import reaper
-from drillbook.looking import CouldNotLook
+from drillbook.looking import NeverSeen, until
+from drillbook.platforms.compose import fingerprint, overlay
 from drillbook.platforms.compose.links import Links
+from drillbook.platforms.compose.service import (
+    NUMBER_LABEL,
+    PROJECT_LABEL,
+    SERVICE_LABEL,
+    Service,
+    listed_state,
+)
+from drillbook.platforms.protocols import NotOurs, PortTaken, StackError, State, Workload
 from drillbook.runbook import Platform
+from drillbook.system import System
 from drillbook.terminal import Terminal
 
-ROOT = Path(__file__).resolve().parents[3]
-SERVICE = ROOT / "service"
-CHAOS = ROOT / "fixtures" / "chaos"
-COMPOSE_FILE = "docker-compose.prod.yml"
-PROJECT_LABEL = "com.docker.compose.project"
-SERVICE_LABEL = "com.docker.compose.service"
-NUMBER_LABEL = "com.docker.compose.container-number"
 COMPOSE_DEADLINE_S = 300.0
 API_DEADLINE_S = 20
 AILING_LINES = 15
-USER, DATABASE = "user", "mydatabase"
+STARTS_S = 60.0
+BESIDE = "beside"
 
 Environment = dict[str, str]
 
 
-class StackError(Exception):
-    """The stack could not be brought up, reached or changed; the message says why."""
+class _Compose(DockerCompose):
+    """Testcontainers' Compose, run in an environment that is given and not this process' own."""
 
+    environment: Mapping[str, str]
 
-class NotThere(StackError, CouldNotLook):
-    """What was asked about does not exist, or does not answer, so nothing is known of it."""
-
-
-class PortTaken(StackError):
-    """A port that the stack publishes on loopback is in use."""
-
-
-class NotOurs(StackError):
-    """Something was about to be done to a container that this run did not start."""
-
-
-@dataclass(frozen=True)
-class Service:
-    """One service of the stack, by the name the Compose file gives it."""
-
-    stack: Stack
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
-
-    def containers(self, *, sparse: bool = False) -> list[Container]:
-        """All its containers, running or not, oldest first. May be empty.
-
-        ``sparse`` asks the engine once for all, and tells of each no more than a listing does.
-        """
-        found = self.stack.docker.containers.list(
-            all=True,
-            sparse=sparse,
-            ignore_removed=True,
-            filters={
-                "label": [f"{PROJECT_LABEL}={self.stack.project}", f"{SERVICE_LABEL}={self.name}"]
-            },
+    def _run_command(
+        self, cmd: str | list[str], context: str | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            cmd, capture_output=True, check=True, cwd=context or self.context, env=self.environment
         )
-        return sorted(found, key=lambda one: str(one.attrs["Created"]))
-
-    def container(self) -> Container:
-        """Its oldest container, running or not. Raises NotThere where there is none."""
-        known = self.stack.oldest.get(self.name)
-        if known is not None:  # it stays the oldest for as long as it exists
-            try:
-                return self.stack.docker.containers.get(known)
-            except NotFound:
-                self.stack.oldest.pop(self.name, None)
-        found = self.containers()
-        if not found:
-            raise NotThere(f"{self.name} has no container in project {self.stack.project}")
-        self.stack.oldest[self.name] = str(found[0].id)
-        return found[0]
-
-    @property
-    def container_name(self) -> str:
-        """The name a person would type for ``<container_name>``."""
-        return str(self.container().name)
-
-    @property
-    def image(self) -> str:
-        """The name of the image that its container was made of."""
-        return str(self.container().attrs["Config"]["Image"])
-
-    def state(self) -> dict[str, Any]:
-        """Docker's State of the container: Status, Health, ExitCode, OOMKilled, Restarting …"""
-        state: dict[str, Any] = self.container().attrs["State"]
-        return state
-
-    def log_lines(self, since: float | None = None) -> list[str]:
-        """Its log lines (both streams) since a Unix time, by default since ``stack.mark()``."""
-        begin = self.stack.marked_at if since is None else since
-        lines: list[str] = []
-        for container in self.containers(sparse=True):
-            raw = container.logs(since=begin, stdout=True, stderr=True)
-            assert isinstance(raw, bytes)  # an iterator only where one asks to follow
-            lines += raw.decode("utf-8", "replace").splitlines()
-        return lines
-
-    def run(self, *command: str) -> tuple[int, str]:
-        """Run a command in its container; returns exit status and output."""
-        result = self.container().exec_run(list(command))
-        assert isinstance(result.output, bytes)  # an iterator only where one asks to stream
-        return int(result.exit_code or 0), result.output.decode("utf-8", "replace")
-
-    def published(self, port: int) -> int:
-        """The loopback port that reaches ``port`` of its container now. Raises NotThere."""
-        bindings = self.container().attrs["NetworkSettings"]["Ports"].get(f"{port}/tcp")
-        if not bindings:
-            raise NotThere(f"{self.name} does not publish port {port} now")
-        return int(bindings[0]["HostPort"])
 
 
 @dataclass(repr=False)
@@ -145,16 +67,22 @@ class Stack:
     """The running stack. ``up`` and ``down`` bracket its life; both can be called again."""
 
     environment: Environment
+    system: System
     project: str = field(default_factory=lambda: f"drillbook-{os.getpid()}-{secrets.token_hex(2)}")
     profiles: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
-    folder: Path = SERVICE
-    """Where a person at this stack's terminal types."""
+    chaos: bool = True
+    """Whether its links are proxied; without, it is the system as production runs it."""
+    workdir: Path | None = None
+    """Where a person at this stack's terminal types, if not in the system's folder."""
+    files: Path | None = None
+    """Where its own files are kept as evidence; by default in a folder that goes with it."""
     marked_at: float = 0.0
     oldest: dict[str, str] = field(default_factory=dict)
     _reaper: reaper.Watch | None = None
-    _outer: dict[str, str | None] = field(default_factory=dict)
     _links: Links | None = None
+    _overlay: Path | None = None
+    _temporary: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def platform(self) -> Platform:
@@ -162,53 +90,33 @@ class Stack:
         return "compose"
 
     # --- its services ------------------------------------------------------------------------
-    @property
-    def db(self) -> Service:
-        """PostgreSQL."""
-        return Service(self, "db")
-
-    @property
-    def backend(self) -> Service:
-        """The FastAPI application."""
-        return Service(self, "backend")
-
-    @property
-    def nginx(self) -> Service:
-        """The reverse proxy users come through."""
-        return Service(self, "nginx")
-
-    @property
-    def payments(self) -> Service:
-        """The external dependency that placing an order calls."""
-        return Service(self, "payments")
-
-    def containers(self) -> list[Container]:
-        """Every container of this stack, running or not."""
-        return self.docker.containers.list(
-            all=True,
-            ignore_removed=True,
-            filters={"label": f"{PROJECT_LABEL}={self.project}"},
-        )
-
     def service(self, name: str) -> Service:
         """Any service by its Compose name."""
         return Service(self, name)
 
     @property
-    def services(self) -> tuple[Service, ...]:
+    def services(self) -> Sequence[Service]:
         """Those whose health is part of the steady state."""
-        return (self.db, self.payments, self.backend, self.nginx)
+        return [Service(self, name) for name in self.system.services]
+
+    def containers(self) -> list[Container]:
+        """Every container of this stack, running or not."""
+        label = f"{PROJECT_LABEL}={self.project}"
+        return self.docker.containers.list(all=True, ignore_removed=True, filters={"label": label})
+
+    def states(self) -> Mapping[str, State]:
+        """What one listing says of each service; of several containers, of the oldest."""
+        label = f"{PROJECT_LABEL}={self.project}"
+        listed = self.docker.containers.list(all=True, sparse=True, filters={"label": label})
+        listed.sort(key=lambda one: int(one.attrs["Created"]), reverse=True)
+        by_service = {one.attrs["Labels"][SERVICE_LABEL]: one.attrs for one in listed}
+        return {name: listed_state(name, attrs) for name, attrs in by_service.items()}
 
     # --- where it is reached -----------------------------------------------------------------
-    @property
-    def url(self) -> str:
-        """Where users come in: nginx, HTTP."""
-        return f"http://127.0.0.1:{self.environment.get('HTTP_PORT', '80')}"
-
-    @property
-    def backend_url(self) -> str:
-        """The backend itself, as the runbook reaches it on port 8000."""
-        return f"http://127.0.0.1:{self.environment.get('BACKEND_PORT', '8000')}"
+    def address(self, entrance: str) -> str:
+        """The URL on loopback of one of the system's entrances."""
+        scheme = self.system.entrances[entrance].scheme
+        return f"{scheme}://127.0.0.1:{self.system.port(entrance, self.environment)}"
 
     @cached_property
     def docker(self) -> docker.DockerClient:
@@ -220,44 +128,63 @@ class Stack:
         """A client for looking at the stack; short time-outs, no keep-alive surprises."""
         return httpx.Client(
             timeout=httpx.Timeout(5.0, connect=2.0),
-            verify=False,  # noqa: S501 - the stack makes its own certificate at start
+            verify=False,  # noqa: S501 - a stack makes its own certificate at start
             limits=httpx.Limits(max_keepalive_connections=0),
         )
-
-    def database(self) -> psycopg.Connection[tuple[Any, ...]]:
-        """A direct line to the database that no proxy and no fault lies on. Raises NotThere."""
-        port = self.db.published(5432)
-        try:
-            return psycopg.connect(
-                host="127.0.0.1",
-                port=port,
-                user=USER,
-                dbname=DATABASE,
-                password=self.environment["POSTGRES_PASSWORD"],
-                connect_timeout=3,
-                autocommit=True,
-            )
-        except psycopg.OperationalError as error:
-            raise NotThere(f"no direct line to the database: {error}") from error
 
     @property
     def links(self) -> Links:
         """The proxied connections between services. Raises StackError before ``up``."""
         if self._links is None:
-            raise StackError("the stack is not up")
+            raise StackError("the stack is not up, or has no proxied links")
         return self._links
 
-    # --- time --------------------------------------------------------------------------------
+    def disturbed(self) -> str:
+        """What disturbs its links now, and which of their names do not resolve."""
+        if self._links is None:
+            return ""
+        toxics = self._links.toxics()
+        if toxics:
+            return f"links are disturbed: {toxics}"
+        nameless = self._links.missing_names()
+        return f"names do not resolve: {', '.join(nameless)}" if nameless else ""
+
+    # --- a person at its terminal --------------------------------------------------------------
+    def placeholder(self, name: str) -> str | None:
+        """What a person types for ``<name>``: of ``<backend-container>``, its container's name."""
+        service = self.system.placeholders.get(name)
+        return self.service(service).instance if service else None
+
+    def terminal(self) -> Terminal:
+        """A terminal in the folder where a person types, who knows the password by heart."""
+        password = self.environment.get(self.system.password, "")
+        return Terminal(self.folder, self.shell_environment(), password)
+
+    @property
+    def folder(self) -> Path:
+        """Where a person at this stack's terminal types."""
+        return self.workdir or self.system.folder
+
+    def shell_environment(self) -> dict[str, str]:
+        """The environment in which a person at this stack's terminal types commands."""
+        return {**os.environ, **self._compose_environment()}
+
+    # --- time and residue ----------------------------------------------------------------------
     def mark(self) -> None:
         """From now on, logs are read from this moment."""
         self.marked_at = time.time()
 
+    def fingerprint(self) -> Mapping[str, object]:
+        """Its containers and links: all of the platform that a drill could leave changed."""
+        taken = fingerprint.of(self.containers(), self.system.processes_of)
+        return {**taken, "links": self._links.toxics() if self._links else {}}
+
     # --- life --------------------------------------------------------------------------------
     def compose_files(self) -> list[str]:
-        """The files that make up this stack, production's first, relative to ``service/``."""
-        files = [COMPOSE_FILE, str(CHAOS / "docker-compose.chaos.yml")]
-        if os.environ.get("SSL_CERT_FILE"):
-            files.append(str(CHAOS / "ca-bundle.yml"))
+        """The files that make up this stack, production's first, relative to its folder."""
+        files = list(self.system.compose_files)
+        if self._overlay is not None:
+            files.append(str(self._overlay))
         return [*files, *self.layers]
 
     def up(self) -> float:
@@ -266,46 +193,41 @@ class Stack:
         Raises PortTaken or StackError, with what Compose said.
         """
         began = time.monotonic()
-        self._enter_environment()
         self._refuse_taken_ports()
+        self._write_overlay()
         self._reaper = self._reaper or reaper.watch(self.project)
         try:
             self._compose_object(build=True).start()
         except subprocess.CalledProcessError as error:
-            said = _words(error.stderr) or _words(error.stdout)
+            words = _words(error.stderr) or _words(error.stdout)
             raise StackError(
-                f"the stack did not come up; Compose said:\n{said}{self._ailing()}"
+                f"the stack did not come up; Compose said:\n{words}{self._ailing()}"
             ) from error
-        toxiproxy = self.service("toxiproxy")
-        self._links = Links(self.docker, self.project, toxiproxy.published(8474))
-        self._links.follow()
+        if self.chaos and self.system.links:
+            port = self.service(overlay.PROXY).published(overlay.API_PORT)
+            self._links = Links(self.docker, self.project, port, self.system.links)
+            self._links.follow()
         self.mark()
         return time.monotonic() - began
 
     def down(self) -> None:
         """Remove containers, networks and volumes. Raises StackError with what Compose said."""
-        if self._links is not None:
-            self._links.close()
-            self._links = None
+        self._close_links()
         try:
             self._compose_object(build=False).stop()
         except subprocess.CalledProcessError as error:
             raise StackError(f"the stack did not go down: {_words(error.stderr)}") from error
-        finally:
-            self._leave_environment()
         reaper.remove_images(self.project)
-        if self._reaper is not None:
-            self._reaper.dismiss()
-            self._reaper = None
+        self._dismiss_reaper()
+        self._overlay = None
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None
 
     def keep(self) -> None:
         """Leave the stack running after the run: nobody takes it down but ``./run clean``."""
-        if self._links is not None:
-            self._links.close()
-        if self._reaper is not None:
-            self._reaper.dismiss()
-            self._reaper = None
-        self._leave_environment()
+        self._close_links()
+        self._dismiss_reaper()
 
     def compose(
         self, *arguments: str, deadline_s: float = COMPOSE_DEADLINE_S
@@ -315,7 +237,7 @@ class Stack:
         try:
             return subprocess.run(
                 command,
-                cwd=SERVICE,
+                cwd=self.system.folder,
                 env=self.shell_environment(),
                 text=True,
                 capture_output=True,
@@ -327,21 +249,7 @@ class Stack:
         except subprocess.TimeoutExpired as error:
             raise StackError(f"{' '.join(command)} did not end in {deadline_s:.0f} s") from error
 
-    def placeholder(self, name: str) -> str | None:
-        """What a person types for ``<name>``: ``<backend-container>`` is its container's name."""
-        service = name.removesuffix("-container")
-        known = {one.name: one for one in self.services}
-        return known[service].container_name if service != name and service in known else None
-
-    def terminal(self) -> Terminal:
-        """A terminal in the folder where a person types, who knows the database's password."""
-        password = self.environment["POSTGRES_PASSWORD"]
-        return Terminal(self.folder, self.shell_environment(), password)
-
-    def shell_environment(self) -> dict[str, str]:
-        """The environment in which a person at this stack's terminal types commands."""
-        return {**os.environ, **self._compose_environment()}
-
+    # --- what can be done to it ----------------------------------------------------------------
     def require_ours(self, container: Container) -> Container:
         """Return the container if this run started it. Raises NotOurs otherwise."""
         labels: Mapping[str, str] = container.labels
@@ -349,61 +257,160 @@ class Stack:
             raise NotOurs(f"{container.name} is not of project {self.project}; left alone")
         return container
 
+    def kill(self, workload: Workload) -> None:
+        """End its container at once; Docker does not restart what was killed from outside."""
+        self._container(workload).kill()
+
+    def stop(self, workload: Workload) -> None:
+        """Stop its container as `docker compose stop` does."""
+        self._container(workload).stop(timeout=10)
+
+    def start(self, workload: Workload) -> None:
+        """Start its container as `docker compose start` does."""
+        self._container(workload).start()
+
+    def restart(self, workload: Workload) -> None:
+        """Restart its container as `docker compose restart` does."""
+        self._container(workload).restart(timeout=10)
+
+    def settings(self, names: Collection[str]) -> dict[str, str | None]:
+        """The values of variables of the Compose files; None is the files' own."""
+        return {name: self.environment.get(name) for name in names}
+
+    def configure(
+        self, workload: Workload, values: Mapping[str, str | None], *, wait: bool = True
+    ) -> None:
+        """Make a service's container anew with these variables (None: the files' own value).
+
+        Raises StackError.
+        """
+        for name, value in values.items():
+            if value is None:
+                self.environment.pop(name, None)
+            else:
+                self.environment[name] = value
+        waiting = ["--wait"] if wait else []
+        self.compose("up", "--detach", "--no-deps", "--no-build", *waiting, workload.name)
+
+    @contextmanager
+    def beside(self, workload: Workload, image: str, port: int) -> Iterator[str]:
+        """Run an image beside the container that serves, on a port of its own; gives its URL.
+
+        It has the same environment and networks, and no customer is sent to it. Raises StackError
+        where it does not come up.
+        """
+        serving = self._container(workload).attrs
+        networks = list(serving["NetworkSettings"]["Networks"])
+        name = f"{self.project}-{BESIDE}"
+        labels = {PROJECT_LABEL: self.project, SERVICE_LABEL: BESIDE, NUMBER_LABEL: "1"}
+        container = self.docker.containers.create(
+            image,
+            name=name,
+            environment=serving["Config"]["Env"],
+            labels=labels | {reaper.OWNER_LABEL: reaper.owner()},
+            network=networks[0],
+            ports={f"{port}/tcp": ("127.0.0.1", 0)},  # any that is free
+            dns_opt=serving["HostConfig"]["DnsOptions"],
+            mem_limit=serving["HostConfig"]["Memory"],
+            read_only=serving["HostConfig"]["ReadonlyRootfs"],
+            tmpfs=serving["HostConfig"]["Tmpfs"] or {},
+            init=True,
+        )
+        try:
+            for network in networks[1:]:
+                self.docker.networks.get(network).connect(container)
+            container.start()
+            container.reload()
+            published = container.attrs["NetworkSettings"]["Ports"][f"{port}/tcp"][0]["HostPort"]
+            url = f"http://127.0.0.1:{published}"
+            self._await_answer(url, image)
+            yield url
+        finally:
+            container.remove(force=True)
+
     # --- within ------------------------------------------------------------------------------
+    def _await_answer(self, url: str, image: str) -> None:
+        def answers() -> str:
+            try:
+                answer = self.http.get(url + self.system.health)
+            except httpx.HTTPError as error:
+                raise AssertionError(repr(error)) from error
+            assert answer.is_success, f"HTTP {answer.status_code}"
+            return "it answers"
+
+        try:
+            until(answers, STARTS_S)
+        except NeverSeen as never:
+            raise StackError(f"{image} does not come up beside: {never}") from never
+
+    def _container(self, workload: Workload) -> Container:
+        return self.require_ours(self.service(workload.name).container())
+
     def _ailing(self) -> str:
         """The last words of every container that is not as it should be."""
-        told = ""
+        parts = ""
         for container in self.containers():
             state = container.attrs["State"]
             health = state.get("Health", {}).get("Status", "healthy")
             if state["Status"] != "running" or health != "healthy":
                 tail = container.logs(tail=AILING_LINES).decode("utf-8", "replace").rstrip()
-                told += f"\n{container.name} ({state['Status']}, {health}) said last:\n{tail}"
-        return told
+                parts += f"\n{container.name} ({state['Status']}, {health}) said last:\n{tail}"
+        return parts
 
     def _compose_environment(self) -> Environment:
+        # a tag of its own, so that two runs on one engine never get each other's build
+        tags = {name: self.environment.get(name, self.project) for name in self.system.tags}
         return {
+            **self.system.settings,
             **self.environment,
+            **tags,
             "COMPOSE_PROJECT_NAME": self.project,
-            # a tag of its own, so that two runs on one engine never get each other's build
-            "BACKEND_TAG": self.environment.get("BACKEND_TAG", self.project),
             "COMPOSE_FILE": os.pathsep.join(self.compose_files()),
             "COMPOSE_PROFILES": ",".join(self.profiles),
-            "DRILLBOOK_CHAOS": str(CHAOS),
             "DRILLBOOK_OWNER": reaper.owner(),
-            "HEALTHCHECK_INTERVAL": self.environment.get("HEALTHCHECK_INTERVAL", "1s"),
         }
 
     def _compose_object(self, *, build: bool) -> DockerCompose:
-        return DockerCompose(
-            context=SERVICE, compose_file_name=self.compose_files(), build=build, wait=True
+        compose = _Compose(
+            context=self.system.folder,
+            compose_file_name=self.compose_files(),
+            build=build,
+            wait=True,
         )
+        compose.environment = self.shell_environment()
+        return compose
 
-    def _enter_environment(self) -> None:
-        # Testcontainers' Compose inherits this process' environment and takes no other.
-        for name, value in self._compose_environment().items():
-            self._outer.setdefault(name, os.environ.get(name))
-            os.environ[name] = value
+    def _write_overlay(self) -> None:
+        folder = self.files / self.project if self.files else None
+        if folder is None:
+            self._temporary = self._temporary or tempfile.TemporaryDirectory(prefix="drillbook-")
+            folder = Path(self._temporary.name)
+        bundle = os.environ.get("SSL_CERT_FILE", "")
+        links = self.system.links if self.chaos else ()
+        self._overlay = overlay.write(self.system, links, folder, reaper.owner(), bundle)
 
-    def _leave_environment(self) -> None:
-        for name, value in self._outer.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        self._outer.clear()
+    def _close_links(self) -> None:
+        if self._links is not None:
+            self._links.close()
+            self._links = None
+
+    def _dismiss_reaper(self) -> None:
+        if self._reaper is not None:
+            self._reaper.dismiss()
+            self._reaper = None
 
     def _refuse_taken_ports(self) -> None:
         if any(service.containers() for service in self.services):
             return  # our own stack already holds them
-        for variable, default in (("BACKEND_PORT", 8000), ("HTTP_PORT", 80), ("HTTPS_PORT", 443)):
-            port = int(self.environment.get(variable, default))
+        for name, entrance in self.system.entrances.items():
+            port = self.system.port(name, self.environment)
             if port_taken(port):
                 raise PortTaken(
                     f"port {port} on 127.0.0.1 is taken, and the stack publishes there. "
                     f"Free it (`ss -ltnp 'sport = :{port}'` names who holds it; a stack left by "
-                    f"an earlier run goes with `./run clean`), or set {variable} to another port; "
-                    "steps that name the port then run against whatever listens there."
+                    f"an earlier run goes with `./run clean`), or set {entrance.variable} to "
+                    "another port; steps that name the port then run against whatever listens "
+                    "there."
                 )
 
 

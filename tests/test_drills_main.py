@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.__main__ import arguments
+from drillbook.__main__ import arguments
 
 
 @pytest.mark.parametrize(
