@@ -264,6 +264,22 @@ def test_a_terminated_drill_is_undone_and_the_run_says_so(inner: Inner) -> None:
     assert inner.events("RunEnded")[0]["interrupted"] is True
 
 
+def test_what_ctrl_c_broke_is_no_failure(inner: Inner) -> None:
+    """As where the signal ended a helper process, whose error is met before the interrupt is."""
+    broken = BAD.replace(
+        "    drill.fix",
+        "    from drillbook import interrupts\n"
+        "    interrupts._asked.append('SIGINT')\n"
+        "    raise OSError('docker compose was killed')\n    drill.fix",
+    )
+    result = inner.run(broken, GOOD)
+    assert result.ret == INTERRUPTED
+    result.assert_outcomes()
+    result.stdout.no_fnmatch_line("*FAILED*")
+    [ended] = inner.events("DrillEnded")
+    assert (ended["outcome"], ended["error"]) == ("interrupted", "KeyboardInterrupt")
+
+
 def test_a_disk_that_fills_up_ends_the_run_with_a_clear_word(inner: Inner) -> None:
     """The journal is a device on which nothing fits, from the moment the fault is injected."""
     full = BAD.replace(

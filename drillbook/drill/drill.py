@@ -276,15 +276,20 @@ class Drill:
         """Run a scenario's body; whatever happens, undo its faults and journal how it ended.
 
         Raises what the body raised; DrillIncomplete where it returned before ``recovered``. An
-        error while undoing never hides the first: it becomes a note on it.
+        error while undoing never hides the first: it becomes a note on it. Where somebody
+        interrupted the run, an error is of that and of nothing else: KeyboardInterrupt.
         """
         error: BaseException | None = None
         try:
             yield self
             self._require_complete()
         except BaseException as raised:
-            error = raised
-            raise
+            asked = interrupts.asked()
+            if asked is None or isinstance(raised, KeyboardInterrupt):
+                error = raised
+                raise
+            error = asked
+            raise asked from raised
         finally:
             undo_error = self._undo_all(error)
             self._journal_end(error or undo_error)

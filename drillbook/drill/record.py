@@ -77,7 +77,11 @@ class Record:
         return lines[number - 1]
 
     def failed(self, kind: type[E], line: Line, message: str) -> E:
-        """Journal that a line of the runbook does not hold; returns the error to raise."""
+        """Journal that a line of the runbook does not hold; returns the error to raise.
+
+        Raises KeyboardInterrupt where somebody interrupted the run: what it broke says nothing.
+        """
+        interrupts.check()
         self.write(events.ClaimFailed(Ref.to(line), kind.__name__, message))
         return kind(message)
 
