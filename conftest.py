@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import pytest
 
 from drillbook.run import DEFAULT_RUNBOOK, ROOT, RUN
-from reports import live, render, verdicts
+from reports import live, render, screen, verdicts
 
 pytest_plugins = ("drillbook.plugin", "fixtures.plugin", "loadtests.plugin")
 LOCK = ROOT / "runbook.lock"
@@ -17,10 +16,14 @@ LOCK = ROOT / "runbook.lock"
 def pytest_configure(config: pytest.Config) -> None:
     """Show the journal's events as they are written."""
     run = config.stash.get(RUN, None)
-    if run is not None:
-        run.journal.subscribers.append(
-            live.Live(run.write, sys.stdout.isatty(), lambda: shutil.get_terminal_size().columns)
-        )
+    if run is None:
+        return
+    if not sys.stdout.isatty():
+        run.journal.subscribers.append(live.Live(run.write, tty=False))
+        return
+    terminal = screen.Screen(sys.stdout)
+    config.add_cleanup(terminal.close)
+    run.journal.subscribers.append(live.Live(run.write, True, lambda: terminal.columns))
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from drillbook.paths import shown
 from drillbook.runbook import Runbook
 from reports import html, junit, markdown, sarif, table, verdicts
 from reports.run import assemble
+from reports.screen import Screen
 from reports.verdicts import Judgement
 
 WIDTH_NO_TERMINAL = 120
@@ -34,7 +35,8 @@ class Summary:
         """The closing text for standard output as it is: its width and colours, or plain."""
         if not sys.stdout.isatty():
             return self.closing(width=WIDTH_NO_TERMINAL)
-        return self.closing(width=min(shutil.get_terminal_size().columns, WIDEST), colour=True)
+        with contextlib.closing(Screen(sys.stdout)) as screen:
+            return self.closing(width=min(screen.columns, WIDEST), colour=True)
 
 
 def write_all(run_dir: Path, runbook: Runbook, lock: Path | None) -> Summary:

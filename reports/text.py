@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,14 +86,29 @@ def _session_gist(session: str) -> str | None:
 
 
 def shortened(text: str, width: int) -> str:
-    """On one line of at most ``width`` characters, with an ellipsis where it was longer."""
-    flat = " ".join(plain(text).split())
-    return flat if len(flat) <= width else flat[: max(width - 1, 0)] + "…"
+    """On one line of at most ``width`` columns, with an ellipsis where it was longer."""
+    return clipped(" ".join(plain(text).split()), width)
 
 
 def clipped(line: str, width: int) -> str:
-    """A line of at most ``width`` characters, its spaces kept, with an ellipsis where cut."""
-    return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
+    """A line of at most ``width`` columns, its spaces kept, with an ellipsis where cut."""
+    if line.isascii() and len(line) <= width:
+        return line
+    used = fits = 0
+    for at, character in enumerate(line):
+        used += _columns(character)
+        if used > width:
+            return line[:fits] + "…"
+        if used < width:  # leaves room for the ellipsis
+            fits = at + 1
+    return line
+
+
+def _columns(character: str) -> int:
+    """How many columns of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def seconds(value: float | None) -> str:
