@@ -64,6 +64,7 @@ class Terminal:
             sys.executable,
             [
                 *("-m", "pytest", "scenarios", "-p", "conftest", "-q", "--no-header"),
+                *("-o", "drillbook_system=fixtures.shop"),
                 *("--import-mode=importlib", "--runbook=runbook.md", "--run-dir=run"),
             ],
             cwd=str(folder),
