@@ -24,7 +24,7 @@ from drillbook.platforms import StackError
 from drillbook.reaper import PROJECT_LABEL
 from drillbook.significance import AFTER, BEFORE, Comparison, corrected, rounds_needed, turns
 from fixtures.shop import Shop
-from loadtests import ceiling, wrk
+from loadtests import arguments, ceiling, wrk
 from loadtests.baseline import both
 from loadtests.wrk import CONNECTIONS, Reached, WrkError
 
@@ -93,7 +93,7 @@ def main() -> int:
     """Run it; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hot_path", description=__doc__)
     parser.add_argument("ref", help="the commit to compare the working tree with")
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--rounds", type=arguments.rounds, default=6)
     parser.add_argument("--round-s", type=float, default=6.0)
     parser.add_argument("--paths", nargs="*", default=["browse", "search", "order"])
     parser.add_argument("--json", type=Path)
@@ -119,8 +119,10 @@ def main() -> int:
 
 
 def tell(found: dict[str, dict[str, list[Round]]], ref: str) -> None:
-    """Show the medians side by side."""
-    say(f"\n{CONNECTIONS} connections through nginx; medians; {ref} -> the working tree")
+    """Show the means that were compared, and then the medians of each version."""
+    say(
+        f"\n{CONNECTIONS} connections through nginx; means, then medians; {ref} -> the working tree"
+    )
     comparisons = corrected(
         [one for path, by in found.items() for one in compared(path, by[BEFORE], by[AFTER])]
     )

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from drillbook import significance
 from loadtests import objectives, shapes, target
 
 KNEE_USERS = 400
@@ -51,6 +52,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def rounds(text: str) -> int:
+    """How many rounds of each version. Raises argparse's error for what is no such number."""
+    count = _count(text)
+    if count > significance.MOST_ROUNDS:
+        raise argparse.ArgumentTypeError(f"{text} rounds: at most {significance.MOST_ROUNDS}")
+    return count
+
+
 def _pace(text: str) -> float:
     try:
         value = float(text)
@@ -87,7 +96,8 @@ def parser() -> argparse.ArgumentParser:
     add("--report", type=Path, metavar="DIRECTORY", help="judge and draw a finished run again")
     add("--times", type=_count, default=1, help="knee: so many searches, in turns, compared")
     add("--baseline", metavar="REF", help="compare with the service of another commit")
-    add("--rounds", type=_count, default=6, help="baseline: rounds of each version (6)")
+    most = significance.MOST_ROUNDS
+    add("--rounds", type=rounds, default=6, help=f"baseline: rounds of each version (6; to {most})")
     add("--ceiling", action="store_true", help="what wrk and Locust reach at most, side by side")
     return one
 

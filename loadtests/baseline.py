@@ -138,12 +138,13 @@ def run(options: Options, directory: Path, say: Say) -> int:
 
 
 def _conclude(comparisons: list[Comparison], ref: str, directory: Path, say: Say) -> int:
-    say(f"\nMedians of the rounds' percentiles, {ref} -> the working tree:")
+    say(f"\nMeans of the rounds' percentiles, {ref} -> the working tree:")
     for one in comparisons:
         say(f"  {one}")
     say(
-        "Test: exact two-sided permutation of the rounds, Holm-corrected; a difference counts at "
-        f"p <= {SIGNIFICANT} and {LEAST_EFFECT:.0%} or more. Written to {directory}/baseline.json"
+        "Test: two-sided permutation of the rounds, looked at once, Holm-corrected; a difference "
+        f"counts at p <= {SIGNIFICANT} and {LEAST_EFFECT:.0%} or more. "
+        f"Written to {directory}/baseline.json"
     )
     return int(any(one.word == "regression" for one in comparisons))
 

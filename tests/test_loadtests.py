@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import time
 from collections.abc import Sequence
 from itertools import islice, pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook import significance
-from loadtests import budget, knee, objectives, pacing, shapes, stream, visits, wrk
+from loadtests import arguments, budget, knee, objectives, pacing, shapes, stream, visits, wrk
 from loadtests.catalogue import Catalogue, CatalogueError
 from loadtests.histogram import Histogram, bucket, middle_ms
 from loadtests.measures import ALL, Measured
@@ -369,6 +370,52 @@ class TestSignificance:
     def test_two_versions_that_never_overlap(self) -> None:
         p = significance.permutation_p([1, 2, 3, 4, 5, 6], [11, 12, 13, 14, 15, 16])
         assert p == pytest.approx(2 / math.comb(12, 6))
+
+    def test_more_rounds_than_that_are_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
+        most = significance.MOST_ROUNDS
+        assert arguments.parse(["--baseline", "HEAD", "--rounds", str(most)]).rounds == most
+        with pytest.raises(SystemExit):
+            arguments.parse(["--baseline", "HEAD", "--rounds", str(most + 1)])
+        assert f"at most {most}" in capsys.readouterr().err
+
+    def test_as_many_rounds_as_may_be_asked_for_come_to_an_end(self) -> None:
+        most = significance.MOST_ROUNDS
+        began_s = time.process_time()
+        p = significance.permutation_p(range(most), range(most))
+        assert p == 1.0
+        p = significance.permutation_p(range(most), range(most, 2 * most))
+        assert p == pytest.approx(1 / (significance.SAMPLE + 1))
+        assert time.process_time() - began_s < 30
+
+    def test_a_sample_agrees_with_all_ways(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        before, after = [5, 7, 6, 9, 8, 4], [8, 6, 10, 9, 11, 7]
+        exact = significance.permutation_p(before, after)
+        monkeypatch.setattr(significance, "MOST_WAYS", 1)
+        sampled = significance.permutation_p(before, after)
+        assert sampled == significance.permutation_p(before, after), "it is repeatable"
+        deviation = math.sqrt(exact * (1 - exact) / significance.SAMPLE)
+        assert abs(sampled - exact) < 5 * deviation
+        assert 0.01 < exact < 0.2
+
+    def test_without_a_difference_it_errs_as_often_as_it_says(self) -> None:
+        dice = DICE(11)
+        tries = 400
+        ps = [
+            significance.permutation_p(*([dice.expovariate(1) for _ in range(5)] for _ in "ab"))
+            for _ in range(tries)
+        ]
+        errs = sum(p <= significance.SIGNIFICANT for p in ps)
+        expected = tries * significance.SIGNIFICANT
+        assert errs <= expected + 3 * math.sqrt(expected)
+
+    def test_the_effect_is_of_what_was_tested(self) -> None:
+        # one slow round: the means differ one way, the medians another
+        before, after = [10.0, 10.0, 10.0, 10.0, 60.0, 60.0], [12.0] * 6
+        one = significance.Comparison.of("p50 ms", before, after)
+        assert one.effect == pytest.approx(12 / (160 / 6) - 1)
+        assert one.was == pytest.approx(160 / 6)
+        assert one.now == 12
+        assert one.p == significance.permutation_p(before, after)
 
     def test_the_same_figures_differ_in_nothing(self) -> None:
         assert significance.permutation_p([5, 5, 5], [5, 5, 5]) == 1.0

@@ -57,6 +57,31 @@ def test_never_seen_says_what_was_there_instead_and_for_how_long() -> None:
     assert str(caught.value) == "not seen in 1.0 s (3 looks); last seen: not yet, at 1.0"
 
 
+def test_a_statistical_test_is_looked_at_once_and_so_is_its_absence() -> None:
+    clock = FakeClock()
+    test = Look("slower", appearing(clock, 1.0), once=True)
+    with pytest.raises(NeverSeen) as caught:
+        until(test, 10.0, clock=clock)
+    assert caught.value.looks == 1
+    assert clock.waits == []
+    clock.pass_(1.0)
+    with pytest.raises(NeverSeen) as caught:
+        until(absent(test), 10.0, clock=clock)
+    assert caught.value.looks == 1
+
+
+def test_but_one_that_could_not_look_is_tried_again() -> None:
+    clock = FakeClock()
+
+    def look() -> str:
+        if clock.now() < 1.0:
+            raise CouldNotLook("refused")
+        return "slower"
+
+    seen = until(Look("slower", look, once=True), 10.0, every_s=0.5, clock=clock)
+    assert (seen.saw, seen.looks) == ("slower", 3)
+
+
 def test_what_appears_at_the_deadline_itself_is_seen() -> None:
     clock = FakeClock()
     assert until(appearing(clock, 1.0), 1.0, every_s=0.3, clock=clock).after_s == 1.0

@@ -10,6 +10,7 @@ from typing import cast
 import httpx
 import pytest
 
+from drillbook.looking import NeverSeen, until
 from drillbook.platforms import StackError
 from drillbook.symptoms import http, versions
 from fixtures.faults import releases
@@ -78,6 +79,13 @@ def test_one_that_is_as_fast_or_faster_is_not(monkeypatch: pytest.MonkeyPatch, n
     answering(monkeypatch, before=10, now=now)
     with pytest.raises(AssertionError, match="/b ms"):
         versions.slower_than("before", "now", PATHS)()
+
+
+def test_it_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, before=10, now=10)
+    with pytest.raises(NeverSeen) as caught:
+        until(versions.slower_than("before", "now", PATHS), 60.0)
+    assert caught.value.looks == 1
 
 
 def test_two_real_servers_are_compared() -> None:

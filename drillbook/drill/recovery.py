@@ -123,7 +123,7 @@ class Recovery:
                 self.clock.wait(self.deadlines.quiet_s)
                 raise
 
-        return Look(no_longer.what, gone)
+        return Look(no_longer.what, gone, look.once)
 
 
 class Unrecovered(Exception):

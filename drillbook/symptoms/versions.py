@@ -1,7 +1,8 @@
 """Two versions of the service, asked side by side: is the one slower than the other?
 
 They are asked in turn (A B, B A, A B …), so that whatever else the machine does happens to both,
-and only an exact permutation test over the rounds may call one slower (drillbook.significance).
+and only a permutation test over the rounds may call one slower (drillbook.significance). It is
+looked at once for each thing that a drill asks of it: is it slower, still slower, slower no more.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def slower_than(before_url: str, url: str, paths: Sequence[str]) -> Look:
         assert worse, told
         return told
 
-    return Look(f"{' or '.join(paths)} is slower than in the version before", look)
+    return Look(f"{' or '.join(paths)} is slower than in the version before", look, once=True)
 
 
 def compare(before_url: str, url: str, paths: Sequence[str]) -> list[Comparison]:
