@@ -6,11 +6,13 @@ import sys
 
 import pytest
 
-from drillbook.run import DEFAULT_RUNBOOK, ROOT, RUN
-from reports import live, render, screen, verdicts
+from drillbook.run import RUN
+from drillbook.runbook import lock
+from drillbook.runbook.lock import Lock
+from reports import live, locking, render, screen
+from reports.verdicts import Judgement
 
 pytest_plugins = ("drillbook.plugin", "fixtures.plugin", "loadtests.plugin")
-LOCK = ROOT / "runbook.lock"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,17 +50,22 @@ def _close(config: pytest.Config) -> None:
     if run is None or not run.journal.path.exists():
         return
     del config.stash[RUN]  # once is enough
-    edition = config.getoption("--runbook").resolve()
-    lock = LOCK if edition == DEFAULT_RUNBOOK.resolve() else None
     try:
-        summary = render.write_all(run.directory, run.runbook, lock)
-    except OSError as error:  # the disk is full, say: the journal has what there is
+        locks = lock.of_edition(run.runbook.path, run.own_runbook)
+        summary = render.write_all(run.directory, run.runbook, locks)
+    except (OSError, lock.LockError) as error:  # a full disk, say: the journal has what there is
         sys.stderr.write(
             f"The reports could not be written: {error}\n"
             f"`python -m reports {run.directory}` renders them from the journal.\n"
         )
         return
     sys.stdout.write(f"{summary.table}\n")
-    if config.getoption("--lock") and lock is not None:
-        recorded = verdicts.relock(lock, summary.judgement.verdicts)
-        sys.stdout.write(f"runbook.lock: the words of {len(recorded)} lines recorded\n")
+    if config.getoption("--lock"):
+        _lock(locks.own, summary.judgement)
+
+
+def _lock(own: Lock, judgement: Judgement) -> None:
+    try:
+        sys.stdout.write(f"{own.path}: {locking.record(own, judgement)}\n")
+    except OSError as error:
+        sys.stderr.write(f"{own.path} could not be written: {error}\n")

@@ -48,7 +48,10 @@ class Event:
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """The run's identity: enough to repeat it."""
+    """The run's identity: enough to repeat it.
+
+    ``own_runbook`` is what the drills were written against, whichever edition is drilled.
+    """
 
     run_id: str
     argv: list[str]
@@ -58,6 +61,7 @@ class RunStarted(Event):
     runbook_digest: str
     versions: dict[str, str]
     host: dict[str, Any]
+    own_runbook: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,17 +123,26 @@ class SymptomSeen(Event):
     """A documented symptom appeared ``after_s`` seconds after the fault.
 
     ``unproven`` is empty, or says why what was seen is not the whole of what the line says.
+    ``detector`` is the function that saw it, or, where a command was typed, that command.
+    ``written`` has the commands that were typed, as the line has them.
     """
 
     ref: Ref
     saw: str
     after_s: float
     unproven: str = ""
+    detector: str = ""
+    written: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class StepTaken(Event):
-    """A documented step was followed: typed as written, or, being prose, performed by code."""
+    """A documented step was followed: typed as written, or, being prose, performed by code.
+
+    ``written`` has the commands as the line has them, ``commands`` as they were typed, with
+    placeholders filled in. ``instead_of`` is what the drill would have typed, where the line has
+    other commands.
+    """
 
     ref: Ref
     how: Literal["typed", "prose"]
@@ -138,6 +151,22 @@ class StepTaken(Event):
     saw: str
     transcript: str
     took_s: float
+    written: list[str] = field(default_factory=list)
+    instead_of: str = ""
+
+
+@dataclass(frozen=True)
+class CommandUntyped(Event):
+    """The line does not have the command that the drill types, and nothing of it was typed.
+
+    ``command`` is what the line has in its place, empty where it has none; ``reason`` says why
+    that was not typed.
+    """
+
+    ref: Ref
+    wanted: str
+    command: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -157,6 +186,7 @@ class FixApplied(Event):
     commands: list[str]
     transcript: str
     took_s: float
+    written: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

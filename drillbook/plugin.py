@@ -24,7 +24,7 @@ from drillbook.journal import FILE_NAME, Journal
 from drillbook.machine import ready as machine
 from drillbook.platforms.compose.stack import Stack
 from drillbook.run import CANNOT_WRITE, DEFAULT_RUNBOOK, RUN, RUNS, Run, RunError
-from drillbook.runbook import RunbookError, UnknownEntry, load
+from drillbook.runbook import RunbookError, UnknownEntry, load, lock
 from drillbook.symptoms import browser as browsers
 from drillbook.system import Monitoring, NoSystem, System
 from drillbook.traffic import Witness
@@ -44,7 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("drillbook_system", "the module that has the SYSTEM to drill", default="")
     group.addoption("--seed", type=int, default=None, help="of the witness' traffic")
     group.addoption("--keep", action="store_true", help="leave the stack up at the end")
-    group.addoption("--lock", action="store_true", help="record proven lines in runbook.lock")
+    group.addoption(
+        "--lock", action="store_true", help="record the words of proven lines in the lock"
+    )
     group.addoption(
         "--alerts", action="store_true", help="have every drill watched, and hold its alert to it"
     )
@@ -55,13 +57,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the runbook, and make the run. Raises pytest.UsageError naming the runbook's line."""
     config.addinivalue_line("markers", "drills(entry, causes): the drill of an entry's causes")
     system = _system(config)
-    path = config.getoption("--runbook") or system.runbook or DEFAULT_RUNBOOK
+    own = system.runbook or DEFAULT_RUNBOOK
+    path = config.getoption("--runbook") or own
     config.option.runbook = path
-    if config.getoption("--lock") and path.resolve() != DEFAULT_RUNBOOK.resolve():
-        raise pytest.UsageError(f"--lock records the words of {DEFAULT_RUNBOOK.name} alone")
     try:
         runbook = load(paths.shown(path))
-    except RunbookError as error:
+        locks = lock.of_edition(runbook.path, own)
+        if config.getoption("--lock"):
+            lock.require_writable(locks.own)
+    except (RunbookError, lock.LockError) as error:
         raise pytest.UsageError(str(error)) from error
     seed = config.getoption("--seed")
     directory = config.getoption("--run-dir")

@@ -75,6 +75,11 @@ class Run:
     dirty: bool = False
     _resources: ExitStack = field(default_factory=ExitStack)
 
+    @property
+    def own_runbook(self) -> Path:
+        """The runbook that the system's drills were written against, whichever is drilled."""
+        return self.system.runbook or DEFAULT_RUNBOOK
+
     def say(self, text: str) -> None:
         """Show a line of progress."""
         self.write(f"{text}\n")
@@ -188,6 +193,7 @@ class Run:
                     "cpus": os.cpu_count(),
                     "python": platform.python_version(),
                 },
+                str(self.own_runbook),
             )
         )
 

@@ -23,6 +23,7 @@ from reports.run import Drill, Run
 from reports.story import Moment, tell
 from reports.text import counted, cut, gist, millis, name_of, plain, seconds, shortened
 from reports.verdicts import WORDS, Evidence, Judgement, Tally, Verdict
+from reports.wordings import Wordings, compare
 
 LONGEST_TRANSCRIPT = 20_000
 HEADINGS = {"symptom": "Symptoms", "cause": "Potential causes", "step": "Resolution steps"}
@@ -63,6 +64,8 @@ class _Line:
     why: str
     platform: str
     """Said where it does not go without saying."""
+    wordings: Wordings | None
+    """Where it is changed: the words that were read, and its own."""
     proofs: Sequence[_Proof]
 
 
@@ -155,7 +158,7 @@ def _headline(judgement: Judgement) -> str:
     if judgement.run.interrupted:
         return f"Interrupted: {counted(totals['proven'], 'line')} of the runbook proven until then"
     if totals["changed"]:
-        return f"{counted(totals['changed'], 'line')} edited since last proven"
+        return f"{counted(totals['changed'], 'line')} in words not read against a drill"
     return f"{counted(totals['proven'], 'line')} of the runbook proven"
 
 
@@ -199,7 +202,8 @@ def _failures(judgement: Judgement) -> list[dict[str, Any]]:
             "name": v.name,
             "at": v.line.line,
             "why": v.why,
-            "pieces": list(spans(v.line.text)),
+            "pieces": [] if _wordings(v) else list(spans(v.line.text)),
+            "wordings": _wordings(v),
         }
         for word in ("contradicted", "changed")
         for v in judgement.of(word)
@@ -215,6 +219,7 @@ def _failures(judgement: Judgement) -> list[dict[str, Any]]:
                     "name": drill.name,
                     "at": None,
                     "pieces": [],
+                    "wordings": None,
                     "why": why,
                 }
             )
@@ -260,9 +265,16 @@ def _line(verdict: Verdict, ids: dict[int, str], run: Run) -> _Line:
         word=verdict.word,
         mark=MARKS[verdict.word],
         why=verdict.why,
+        wordings=_wordings(verdict),
         platform=whose if verdict.here else f"{verdict.platform} only",
         proofs=[_proof(one, ids[id(one.drill)]) for one in verdict.evidence],
     )
+
+
+def _wordings(verdict: Verdict) -> Wordings | None:
+    if verdict.word != "changed" or verdict.read is None:
+        return None
+    return compare(plain(verdict.read), plain(verdict.line.text))
 
 
 def _proof(evidence: Evidence, drill_id: str) -> _Proof:
@@ -272,7 +284,7 @@ def _proof(evidence: Evidence, drill_id: str) -> _Proof:
         drill=evidence.drill.title,
         ok=evidence.ok,
         what=_what(event),
-        saw=_evidence(event.get("saw") or event.get("message")),
+        saw=_evidence(event.get("saw") or event.get("message") or event.get("reason")),
         commands=event.get("commands") or [],
         transcript=_evidence(event.get("transcript")).strip(),
     )
@@ -296,6 +308,9 @@ def _what(event: Any) -> str:
         case "FixApplied":
             how = "typed as written" if event["how"] == "typed" else "performed by code"
             return f"applied as the fix, {how}, in {seconds(event['took_s'])}"
+        case "CommandUntyped":
+            has = f"; not typed: {event['command']}" if event["command"] else ""
+            return f"the drill types {event['wanted']}{has}"
         case _:
             return f"did not hold: {event.get('error', 'no error named')}"
 

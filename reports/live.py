@@ -109,6 +109,10 @@ class Live:
         verb = "showed" if event["ok"] else "did not hold:"
         self._progress(event, "step", f"{event['ref']['number']} {verb} {event['saw']}")
 
+    def _on_CommandUntyped(self, event: Mapping[str, Any]) -> None:  # noqa: N802
+        line = f"{event['ref']['kind']} {event['ref']['number']}"
+        self._progress(event, "untyped", f"{line}: {event['command']}: {event['reason']}")
+
     def _on_LineNotExercised(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         line = f"{event['ref']['kind']} {event['ref']['number']}"
         self._progress(event, "unproven", f"{line}: {event['why']}")

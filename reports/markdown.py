@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from drillbook.runbook import KINDS, Runbook, spans
 from reports.run import Drill, Run
 from reports.text import counted, cut, gist, millis, name_of, plain, seconds, shortened
-from reports.verdicts import WORDS, Judgement, Tally, Word
+from reports.verdicts import WORDS, Judgement, Tally, Verdict, Word
+from reports.wordings import compare
 
 MARKS: dict[Word, str] = {"proven": "✅", "contradicted": "❌", "unproven": "⚪", "changed": "✏️"}
 NONE = "-"
+CHANGED = "Lines in words that were not read against their drill"
 MOST_BYTES = 1_000_000
 LONGEST_EVIDENCE = (4_000, 1_000, 200, 0)
 """How many characters a piece of evidence may take: the first of these at which the page fits."""
@@ -44,7 +47,8 @@ def _page(judgement: Judgement, longest: int) -> str:
         *_lines("contradicted", "Lines that do not hold", judgement, longest),
         *_failed_drills(run, longest),
         *_interrupted_drills(run),
-        *_lines("changed", "Lines edited since they were last proven", judgement, longest),
+        *_changed(judgement, longest),
+        *(_untyped(judgement, longest) if longest else []),
         *_table(judgement),
         *(_findings(judgement, longest) if longest else []),
         *(_drills(run, longest) if longest else []),
@@ -80,6 +84,44 @@ def _lines(word: Word, heading: str, judgement: Judgement, longest: int) -> list
         words = f": {_inline(one.line.text, longest)}\n  - {_inline(one.why, longest)}"
         told.append(verdict + (words if longest else ""))
     return [f"## {heading}", "\n".join(told)] if told else []
+
+
+def _changed(judgement: Judgement, longest: int) -> list[str]:
+    """Lines in other words than those that were read, with both side by side."""
+    if not longest:
+        return _lines("changed", CHANGED, judgement, longest)
+    rows = [
+        f"| **{one.name}**, {_where(judgement.runbook, one.line.line)} "
+        f"| {_wording(one, 'read', longest)} | {_wording(one, 'now', longest)} "
+        f"| {_inline(one.why, longest)} |"
+        for one in judgement.of("changed")
+    ]
+    head = ["| line | read against the drill | now | |", "| :-- | :-- | :-- | :-- |"]
+    return [f"## {CHANGED}", "\n".join([*head, *rows])] if rows else []
+
+
+def _wording(verdict: Verdict, which: Literal["read", "now"], longest: int) -> str:
+    if verdict.read is None:
+        return _inline(verdict.line.text, longest) if which == "now" else NONE
+    both = compare(shortened(verdict.read, longest), shortened(verdict.line.text, longest))
+    pieces, tag = (both.read, "del") if which == "read" else (both.now, "ins")
+    return " ".join(
+        told if one.same else f"<{tag}>{told}</{tag}>"
+        for one in pieces
+        for told in [_inline(one.text, longest)]
+    )
+
+
+def _untyped(judgement: Judgement, longest: int) -> list[str]:
+    """Commands that no drill named and that do more than look, with the reason for each."""
+    told = dict.fromkeys(
+        f"- **{verdict.name}**, {_where(judgement.runbook, verdict.line.line)}: "
+        + (f"{_code(shortened(event['command'], longest))}: " if event["command"] else "")
+        + _inline(event["reason"], longest)
+        for verdict in judgement.here
+        for event in verdict.untyped
+    )
+    return ["## Commands not typed", "\n".join(told)] if told else []
 
 
 def _failed_drills(run: Run, longest: int) -> list[str]:

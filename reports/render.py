@@ -10,6 +10,7 @@ from pathlib import Path
 from drillbook.journal import FILE_NAME, read
 from drillbook.paths import shown
 from drillbook.runbook import Runbook
+from drillbook.runbook.lock import Locks
 from reports import html, junit, markdown, sarif, table, verdicts
 from reports.run import assemble
 from reports.screen import Screen
@@ -39,14 +40,13 @@ class Summary:
             return self.closing(width=min(screen.columns, WIDEST), colour=True)
 
 
-def write_all(run_dir: Path, runbook: Runbook, lock: Path | None) -> Summary:
+def write_all(run_dir: Path, runbook: Runbook, locks: Locks | None) -> Summary:
     """Read a run's journal and write all its reports; a journal cut short gives what it can.
 
-    ``lock`` is None where the runbook is another edition, of which nothing was proven before.
-    Raises OSError (no journal, a full disk), ValueError where the journal or LockError where the
-    lock is malformed.
+    ``locks`` has the words that were read against the drills. Raises OSError (no journal, a full
+    disk) and ValueError where the journal is malformed.
     """
-    judgement = verdicts.judge(assemble(read(run_dir / FILE_NAME)), runbook, lock)
+    judgement = verdicts.judge(assemble(read(run_dir / FILE_NAME)), runbook, locks)
     written = {
         "page": ("report.html", html.render(judgement)),
         "summary": ("summary.md", markdown.render(judgement)),

@@ -28,7 +28,9 @@ _RULES: dict[str, dict[str, Any]] = {
     "changed": {
         "id": "changed",
         "name": "RunbookLineChanged",
-        "shortDescription": {"text": "This line was edited since a drill last proved it"},
+        "shortDescription": {
+            "text": "These are not the words of this line that were read against its drill"
+        },
         "help": {
             "text": "Read the new words against the entry's drill, then record them: "
             "./run drills ENTRY --lock."
@@ -62,6 +64,8 @@ def render(judgement: Judgement) -> str:
 def _result(verdict: Verdict, uri: str, base: dict[str, str]) -> dict[str, Any]:
     line = verdict.line
     told = plain(f"{line.name} ({verdict.platform}) is {verdict.word}: {verdict.why}")
+    if verdict.word == "changed" and verdict.read is not None:
+        told += plain(f"\n\nread: {verdict.read}\n\nnow:  {line.text}")
     return {
         "ruleId": verdict.word,
         "ruleIndex": list(_RULES).index(verdict.word),

@@ -50,6 +50,9 @@ _TELLINGS: Mapping[str, Callable[[Event], str]] = {
         f"alert {event['name']} over, {seconds(event['after_s'])} after the service was back"
     ),
     "StepTaken": lambda event: f"{name_of(event['ref'])}: {event['saw']}",
+    "CommandUntyped": lambda event: (
+        f"{name_of(event['ref'])}, not typed: {event['command'] or 'nothing'}: {event['reason']}"
+    ),
     "LineNotExercised": lambda event: f"{name_of(event['ref'])} not exercised: {event['why']}",
     "FixApplied": lambda event: f"fix applied in {seconds(event['took_s'])}",
     "Recovered": lambda event: f"recovered {seconds(event['after_s'])} after the fix began",

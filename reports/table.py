@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from drillbook.runbook import KINDS, Runbook
 from reports.text import counted, gist, name_of, seconds, shortened
-from reports.verdicts import Judgement, Tally, Word
+from reports.verdicts import Judgement, Tally, Verdict, Word
 
 NARROW = 110
 """Below this many columns, marks stand for the verdicts' words."""
 LEAST_TITLE = 8
 """An entry's title that has room for less is left out."""
 LONGEST_TITLE = 46
+LONGEST_WORDING = 2000
+BETWEEN = " | "
 
 _COLOURS: Mapping[Word, str] = {
     "proven": "32",
@@ -128,13 +131,15 @@ def _failures(judgement: Judgement, width: int) -> list[str]:
     parts: list[str] = []
     run, runbook = judgement.run, judgement.runbook
     contradicted, changed = judgement.of("contradicted"), judgement.of("changed")
-    for heading, verdicts in (
-        ("CONTRADICTED", contradicted),
-        ("CHANGED since last proven", changed),
-    ):
-        told = [_line(runbook, v.line.line, v.name, v.why, width) for v in verdicts]
-        if told:
-            parts.append("\n".join([heading, *told]))
+    told = [_line(runbook, v.line.line, v.name, v.why, width) for v in contradicted]
+    if told:
+        parts.append("\n".join(["CONTRADICTED", *told]))
+    told = [_changed(runbook, v, width) for v in changed]
+    if told:
+        parts.append("\n".join(["CHANGED: not the words that were read against the drill", *told]))
+    told = [_untyped(runbook, v, width) for v in judgement.here if v.untyped]
+    if told:
+        parts.append("\n".join(["NOT TYPED", *told]))
     failed = [
         _fill(f"{drill.name}  {drill.title}: {drill.ending}", width, "  ") for drill in run.failed
     ]
@@ -151,6 +156,29 @@ def _failures(judgement: Judgement, width: int) -> list[str]:
     if unproven:
         parts.append("\n".join(["NOT TO BE PROVEN HERE", *unproven]))
     return parts
+
+
+def _changed(runbook: Runbook, verdict: Verdict, width: int) -> str:
+    """A changed line, with the words that were read and its own side by side."""
+    told = _line(runbook, verdict.line.line, verdict.name, verdict.why, width)
+    if verdict.read is None:
+        return told
+    room = max((width - 6 - len(BETWEEN)) // 2, 20)
+    columns = [
+        textwrap.wrap(shortened(text, LONGEST_WORDING), room, break_on_hyphens=False)
+        for text in (f"read: {verdict.read}", f"now: {verdict.line.text}")
+    ]
+    rows = zip_longest(*columns, fillvalue="")
+    beside = (f"      {left:<{room}}{BETWEEN}{right}".rstrip() for left, right in rows)
+    return "\n".join([told, *beside])
+
+
+def _untyped(runbook: Runbook, verdict: Verdict, width: int) -> str:
+    told = dict.fromkeys(
+        f"`{one['command']}`: {one['reason']}" if one["command"] else str(one["reason"])
+        for one in verdict.untyped
+    )
+    return _line(runbook, verdict.line.line, verdict.name, "; ".join(told), width)
 
 
 def _findings(judgement: Judgement, width: int) -> list[str]:

@@ -4,15 +4,16 @@ A line's verdict on a platform is the first of these that applies:
 
 contradicted
     A drill found that it does not hold, as it is worded now.
-changed
-    Its words are not those that were last proven (``runbook.lock``), or not those that this run
-    drilled. A drill that passed over it is no proof: the new words were not read against it.
-    ``./run drills ENTRY --lock`` records them.
 proven
     A drill that held exercised it: saw the symptom, brought about the cause, followed the step or
-    applied it as the fix.
+    applied it as the fix. And its words are those that were read against the drill: the lock has
+    them, or they are nothing but commands, and the drill types each of them.
+changed
+    A drill passed over it, but its words are not those that somebody read against that drill (see
+    ``drillbook.runbook.lock``), or not those that this run drilled. ``./run drills ENTRY --lock``
+    records them.
 unproven
-    No drill of this run did.
+    No drill of this run exercised it, or not all of it.
 
 A line that speaks only of a platform on which nothing ran is unproven there, and is not counted
 among the lines of the platform on which the drills ran.
@@ -22,13 +23,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
-from drillbook.runbook import KINDS, Entry, Kind, Line, Runbook
+from drillbook.runbook import KINDS, Entry, Kind, Line, Platform, Runbook, spans
+from drillbook.runbook.lock import LockedLine, Locks
 from reports.run import Drill, Event, Run
 from reports.text import first_line, gist, name_of
 
@@ -36,10 +37,6 @@ Word = Literal["contradicted", "changed", "proven", "unproven"]
 WORDS: tuple[Word, ...] = ("proven", "contradicted", "unproven", "changed")
 
 SCHEMA = "drillbook/verdicts/1"
-LOCK_HEADER = """\
-# The words of each line of runbook.md when a drill last proved them: entry, kind, number, platform,
-# digest. Written by ./run drills ENTRY --lock; a test compares it with the runbook.
-"""
 
 
 @dataclass(frozen=True)
@@ -82,40 +79,18 @@ class Verdict:
     """The line speaks of a platform on which this run's drills ran."""
     held: bool
     """A drill that held exercised it in its present words, and none contradicted them."""
+    read: str | None = None
+    """The words that were read against its drill; None where nobody read any."""
 
     @property
     def name(self) -> str:
         """The line's name: ``3.1 step 1``."""
         return self.line.name
 
-
-@dataclass(frozen=True)
-class LockedLine:
-    """One line of runbook.lock."""
-
-    entry: str
-    kind: str
-    number: int
-    platform: str
-    digest: str
-
     @property
-    def name(self) -> str:
-        """The runbook line that it guards: ``3.1 step 1``."""
-        return f"{self.entry} {self.kind} {self.number}"
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.platform}"
-
-    @property
-    def order(self) -> tuple[list[int], int, int, str]:
-        """Sorts as the runbook does."""
-        sections = [int(part) for part in self.entry.split(".")]
-        return sections, KINDS.index(_kind(self.kind)), self.number, self.platform
-
-
-class LockError(Exception):
-    """runbook.lock is malformed; the message starts with ``file:line:``."""
+    def untyped(self) -> list[Event]:
+        """The commands of it that no drill typed, with the reason for each."""
+        return [one.event for one in self.evidence if one.event["event"] == "CommandUntyped"]
 
 
 @dataclass
@@ -199,64 +174,19 @@ class Judgement:
         )
 
 
-def judge(run: Run, runbook: Runbook, lock: Path | None) -> Judgement:
+def judge(run: Run, runbook: Runbook, locks: Locks | None) -> Judgement:
     """The verdict on every line of the runbook, a platform at a time.
 
-    Without a lock (another edition of the runbook, say) only lines that were edited since the run
-    are *changed*. Raises LockError.
+    ``locks`` has the words that were read against the drills; without any, only lines that are
+    nothing but commands can be proven.
     """
     evidence = _evidence(run)
-    locked = {} if lock is None else {(one.name, one.platform): one for one in read_lock(lock)}
     verdicts: list[Verdict] = []
     for line in runbook.lines():
         for platform in _platforms(line, run, evidence):
-            found = evidence[line.name, platform]
-            guard = locked.get((line.name, platform))
-            verdicts.append(_verdict(line, platform, found, guard, run))
+            case = _Case(line, platform, tuple(evidence[line.name, platform]), run, runbook, locks)
+            verdicts.append(case.verdict())
     return Judgement(run, runbook, verdicts)
-
-
-def read_lock(path: Path) -> list[LockedLine]:
-    """The lines of a lock file; none where there is no file yet. Raises LockError."""
-    if not path.exists():
-        return []
-    lines: list[LockedLine] = []
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not text.strip() or text.startswith("#"):
-            continue
-        try:
-            entry, kind, position, platform, digest = text.split()
-            locked = LockedLine(entry, kind, int(position), platform, digest)
-            locked.order  # noqa: B018 - raises where entry or kind are none
-        except ValueError:
-            told = f"{path}:{number}: not 'ENTRY KIND NUMBER PLATFORM DIGEST': {text!r}"
-            raise LockError(told) from None
-        lines.append(locked)
-    return lines
-
-
-def relock(path: Path, verdicts: Sequence[Verdict]) -> list[str]:
-    """Record the words of the lines that this run's drills held over; return their names.
-
-    Lines that the run did not exercise keep what the lock says of them; lines that the runbook
-    no longer has leave it. Raises LockError, and OSError where the file cannot be written.
-    """
-    known = {verdict.name for verdict in verdicts}
-    kept = {(one.name, one.platform): one for one in read_lock(path) if one.name in known}
-    recorded: list[str] = []
-    for verdict in verdicts:
-        if verdict.held:
-            line = verdict.line
-            kept[line.name, verdict.platform] = LockedLine(
-                line.entry, line.kind, line.number, verdict.platform, line.digest
-            )
-            recorded.append(line.name)
-    ordered = sorted(kept.values(), key=lambda one: one.order)
-    text = LOCK_HEADER + "".join(f"{one} {one.digest}\n" for one in ordered)
-    whole = path.with_name(path.name + ".new")  # a kill in mid-write leaves the old lock
-    whole.write_text(text, encoding="utf-8")
-    whole.replace(path)
-    return recorded
 
 
 def as_json(judgement: Judgement) -> str:
@@ -311,7 +241,7 @@ def _references(drill: Drill) -> Iterator[tuple[Mapping[str, Any], Event, bool]]
                 yield event["ref"], event, bool(event["ok"])
             case "FixApplied" if event["ref"] is not None:
                 yield event["ref"], event, True
-            case "ClaimFailed":
+            case "ClaimFailed" | "CommandUntyped":
                 yield event["ref"], event, False
 
 
@@ -322,39 +252,138 @@ def _platforms(
     return here or list(line.platforms)
 
 
-def _verdict(
-    line: Line,
-    platform: str,
-    evidence: list[Evidence],
-    guard: LockedLine | None,
-    run: Run,
-) -> Verdict:
-    fresh = [one for one in evidence if one.digest == line.digest]
-    against = [one for one in fresh if one.event["event"] == "ClaimFailed"]
-    # A step that was taken and did not show what it should speaks against itself even where the
-    # run was cut before it could say so.
-    held = any(one.proves for one in fresh) and all(one.ok for one in fresh)
-    word: Word
-    if against:
-        word, why = "contradicted", gist(against[0].event["message"])
-    elif guard is not None and guard.digest != line.digest:
-        word, why = "changed", _edited_why(line, held=held)
-    elif held:
-        word, why = "proven", _proven_why(fresh)
-    elif any(one.counts for one in evidence if one.digest != line.digest):
-        word, why = "changed", "it was edited since this run drilled it"
-    else:
-        word, why = "unproven", _unproven_why(line, platform, evidence, run)
-    here = platform in run.platforms
-    return Verdict(line, platform, word, why, tuple(evidence), here, held)
+@dataclass(frozen=True)
+class _Case:
+    """A line before it is judged, on one platform."""
 
+    line: Line
+    platform: str
+    evidence: tuple[Evidence, ...]
+    run: Run
+    runbook: Runbook
+    locks: Locks | None
 
-def _edited_why(line: Line, *, held: bool) -> str:
-    passed = "a drill passed over it; " if held else ""
-    return (
-        f"it was edited since it was last proven; {passed}read it against its drill, "
-        f"then ./run drills {line.entry} --lock"
-    )
+    def verdict(self) -> Verdict:
+        """The first word that applies, and why."""
+        word, why = self._judged()
+        read = None if self.guard is None else self.guard.words
+        here = self.platform in self.run.platforms
+        return Verdict(self.line, self.platform, word, why, self.evidence, here, self.held, read)
+
+    def _judged(self) -> tuple[Word, str]:
+        against = [one for one in self.fresh if one.event["event"] == "ClaimFailed"]
+        if against:
+            return "contradicted", gist(against[0].event["message"])
+        if self.held and (self.is_read or self._typed_whole()):
+            return "proven", _proven_why(self.fresh)
+        if not self.is_read and self._is_changed():
+            return "changed", self._changed_why()
+        if any(one.counts for one in self.evidence if one.digest != self.line.digest):
+            return "changed", "it was edited since this run drilled it"
+        return "unproven", self._unproven_why()
+
+    # --- what is known of it ---------------------------------------------------------------------
+    @property
+    def guard(self) -> LockedLine | None:
+        """What the locks have of it."""
+        return None if self.locks is None else self.locks.get(self.line.name, self.platform)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether somebody read its present words against its drill."""
+        return self.guard is not None and self.guard.words == self.line.text
+
+    @property
+    def fresh(self) -> list[Evidence]:
+        """What speaks of its present words."""
+        return [one for one in self.evidence if one.digest == self.line.digest]
+
+    @property
+    def held(self) -> bool:
+        """Whether a drill that held exercised it as it is, and nothing of it was left out.
+
+        A step that was taken and did not show what it should speaks against itself even where
+        the run was cut before it could say so.
+        """
+        return any(one.proves for one in self.fresh) and all(one.ok for one in self.fresh)
+
+    def _is_changed(self) -> bool:
+        """Whether other words than its own were read, or a drill passed over words nobody read.
+
+        Of another edition than the project's own, lines that no drill came to are left alone:
+        they differ throughout.
+        """
+        if self.guard is None:
+            return self.held
+        name, platform = self.guard.name, self.guard.platform
+        ours = self.locks is not None and self.locks.own.get(name, platform) is not None
+        return ours or bool(self.fresh)
+
+    def _typed_whole(self) -> bool:
+        """Whether it is nothing but commands, and the drills type each of them as written."""
+        prose = "".join(text for code, text in spans(self.line.text) if not code)
+        code = {text for is_code, text in spans(self.line.text) if is_code}
+        if any(char.isalnum() for char in prose) or not code <= set(self.line.commands):
+            return False
+        typed = {
+            command
+            for one in self.fresh
+            if one.proves and not one.event.get("instead_of")
+            for command in one.event.get("written", ())
+        }
+        wanted = set(self.line.commands_for(_platform(self.platform)))
+        return bool(wanted) and wanted <= typed
+
+    # --- why -------------------------------------------------------------------------------------
+    def _changed_why(self) -> str:
+        line = self.line
+        edition = self.locks is not None and self.locks.project is not None
+        option = f" --runbook {self.runbook.path}" if edition else ""
+        accept = f"./run drills {line.entry}{option} --lock"
+        if (untyped := self._untyped_why()) is not None:
+            return untyped
+        if self.guard is None:
+            return f"a drill passed over it, and nobody has read it against that drill: {accept}"
+        passed = "a drill passed over it; " if self.held else ""
+        return (
+            "its words are not those that were read against its drill; "
+            f"{passed}read them against it, then {accept}"
+        )
+
+    def _untyped_why(self) -> str | None:
+        """What it has in place of the drill's command, where that was not typed."""
+        for one in self.fresh:
+            if one.event["event"] == "CommandUntyped":
+                wanted, command = one.event["wanted"], one.event["command"]
+                has = f"it has `{command}`, not typed: " if command else ""
+                return f"its drill types `{wanted}`; {has}{one.event['reason']}"
+        return None
+
+    def _unproven_why(self) -> str:
+        line, platform, run = self.line, self.platform, self.run
+        if platform not in run.platforms:
+            return f"it speaks of {platform} only, and no drill ran there"
+        if (untyped := self._untyped_why()) is not None:
+            return untyped
+        for one in self.evidence:
+            if not one.drill.held:
+                return f"exercised in a drill that did not hold ({one.drill.ending})"
+            return f"{one.unproven}; what can be seen without was seen in: {one.drill.title}"
+        for drill in run.by_entry.get(line.entry, []):
+            claimed = any(name_of(claim) == line.name for claim in drill.claims)
+            if claimed and drill.platform == platform:
+                reason = first_line(drill.message or "") or "no reason"
+                return f"its drill is {drill.outcome}: {reason}"
+        return next(
+            (
+                str(event["why"])
+                for drill in run.by_entry.get(line.entry, [])
+                if drill.platform == platform
+                for event in drill.events
+                if event["event"] == "LineNotExercised" and name_of(event["ref"]) == line.name
+            ),
+            "no drill of this run exercised it",
+        )
 
 
 def _proven_why(evidence: Iterable[Evidence]) -> str:
@@ -362,34 +391,9 @@ def _proven_why(evidence: Iterable[Evidence]) -> str:
     return f"held in: {', '.join(drills)}"
 
 
-def _unproven_why(line: Line, platform: str, evidence: list[Evidence], run: Run) -> str:
-    if platform not in run.platforms:
-        return f"it speaks of {platform} only, and no drill ran there"
-    for one in evidence:
-        if not one.drill.held:
-            return f"exercised in a drill that did not hold ({one.drill.ending})"
-        return f"{one.unproven}; what can be seen without was seen in: {one.drill.title}"
-    for drill in run.by_entry.get(line.entry, []):
-        claimed = any(name_of(claim) == line.name for claim in drill.claims)
-        if claimed and drill.platform == platform:
-            return f"its drill is {drill.outcome}: {first_line(drill.message or '') or 'no reason'}"
-    return next(
-        (
-            str(event["why"])
-            for drill in run.by_entry.get(line.entry, [])
-            if drill.platform == platform
-            for event in drill.events
-            if event["event"] == "LineNotExercised" and name_of(event["ref"]) == line.name
-        ),
-        "no drill of this run exercised it",
-    )
-
-
-def _kind(text: str) -> Kind:
-    for kind in KINDS:
-        if kind == text:
-            return kind
-    raise ValueError(text)
+def _platform(name: str) -> Platform:
+    """A platform's name out of a journal, as the runbook knows it."""
+    return "kubernetes" if name == "kubernetes" else "compose"
 
 
 # --- for machines ------------------------------------------------------------------------------
@@ -422,6 +426,11 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
         "here": verdict.here,
         "verdict": verdict.word,
         "why": verdict.why,
+        "words_read": verdict.read,
+        "untyped": [
+            {name: event[name] for name in ("wanted", "command", "reason")}
+            for event in verdict.untyped
+        ],
         "evidence": [
             {
                 "drill": one.drill.nodeid,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.runbook import Runbook, load
+from drillbook.runbook.lock import Lock, LockedLine, Locks
 
 ROOT = Path(__file__).parents[1]
 RUN_ID = "2026-11-24T12-01-07"
@@ -76,6 +77,7 @@ class Script:
     ) -> None:
         self.phase("symptom", what)
         told = {"ref": self.ref(name), "saw": saw, "after_s": after_s, "unproven": unproven}
+        told |= {"detector": "drillbook.symptoms.logs.mention", "written": []}
         self.write("SymptomSeen", after_s, **told)
 
     def step(self, name: str, commands: list[str], saw: str, transcript: str = "") -> None:
@@ -112,7 +114,13 @@ class Script:
             saw=saw,
             transcript=transcript,
             took_s=took_s,
+            written=commands,
+            instead_of="",
         )
+
+    def untyped(self, name: str, wanted: str, command: str, reason: str) -> None:
+        told = {"wanted": wanted, "command": command, "reason": reason}
+        self.write("CommandUntyped", 0.01, ref=self.ref(name), **told)
 
     def fix(self, name: str | None, commands: list[str], transcript: str, took_s: float) -> None:
         self.phase("fix", "is it still broken?")
@@ -480,6 +488,13 @@ def records(book: Runbook | None = None) -> list[Record]:
     return s.records
 
 
+def all_read(book: Runbook) -> Locks:
+    """A lock that has every line of a runbook in its present words."""
+    platforms = ("compose", "kubernetes")
+    lines = [LockedLine(line.name, one, line.text) for line in book.lines() for one in platforms]
+    return Locks(Lock(Path("runbook.lock"), tuple(lines)))
+
+
 def write(folder: Path, written: list[Record]) -> Path:
     """Write events as a run's journal; returns its folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -493,5 +508,5 @@ if __name__ == "__main__":
 
     runbook = load(ROOT / "runbook.md")
     where = write(Path(sys.argv[1]), records(runbook))
-    summary = write_all(where, runbook, ROOT / "runbook.lock")
+    summary = write_all(where, runbook, all_read(runbook))
     sys.stdout.write(summary.closing(width=100) + "\n")

@@ -110,11 +110,12 @@ def test_a_missing_or_malformed_runbook_is_named_by_file_and_line(tmp_path: Path
     assert re.search(r"edition\.md:\d+: ", said), said
 
 
-def test_only_the_projects_own_runbook_is_locked(tmp_path: Path) -> None:
-    text = (ROOT / "runbook.md").read_text()
-    (tmp_path / "edition.md").write_text(text)
-    said = refused("--lock", f"--runbook={tmp_path / 'edition.md'}")
-    assert "--lock records the words of runbook.md alone" in said
+def test_a_lock_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    """A file that is another program's must not be overwritten at the end of a run."""
+    (tmp_path / "poetry.md").write_text((ROOT / "runbook.md").read_text())
+    (tmp_path / "poetry.lock").write_text("[[package]]\n")
+    said = refused("--lock", f"--runbook={tmp_path / 'poetry.md'}")
+    assert f"{tmp_path / 'poetry.lock'}:1: not the lock of a runbook" in said
 
 
 # --- the scenarios as they are -----------------------------------------------------------------

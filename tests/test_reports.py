@@ -12,13 +12,14 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from drillbook.runbook import Runbook, load
+from drillbook.runbook.lock import Lock, LockedLine, Locks
 from reports import __main__ as again
 from reports import html, junit, markdown, sarif, table, timeline
 from reports.render import Summary, write_all
 from reports.run import assemble
 from reports.text import cut, gist, millis, plain, seconds, shortened
 from reports.verdicts import Judgement, as_json, judge
-from tests.journals import ROOT, Record, Script, records, write
+from tests.journals import ROOT, Record, Script, all_read, records, write
 
 REPORTS = {
     "journal.jsonl",
@@ -42,7 +43,7 @@ def written(book: Runbook) -> list[Record]:
 
 @pytest.fixture(scope="module")
 def judgement(book: Runbook, written: list[Record]) -> Judgement:
-    return judge(assemble(written), book, None)
+    return judge(assemble(written), book, all_read(book))
 
 
 def parsed(text: str) -> ET.Element:
@@ -53,7 +54,7 @@ def parsed(text: str) -> ET.Element:
 
 
 def rendered(folder: Path, book: Runbook, events: list[Record]) -> Summary:
-    return write_all(write(folder, events), book, None)
+    return write_all(write(folder, events), book, all_read(book))
 
 
 def test_every_report_is_written_beside_the_journal(
@@ -82,7 +83,7 @@ def test_a_last_line_cut_short_is_left_out(
     write(tmp_path, written)
     journal = tmp_path / "journal.jsonl"
     journal.write_bytes(journal.read_bytes()[:-30])
-    summary = write_all(tmp_path, book, None)
+    summary = write_all(tmp_path, book, all_read(book))
     assert not summary.judgement.run.whole
     assert len(summary.judgement.run.drills) == 7
 
@@ -143,7 +144,7 @@ def test_the_closing_text_leads_to_each_line(judgement: Judgement, book: Runbook
 
 
 def test_a_run_without_drills_says_so(book: Runbook) -> None:
-    none = judge(assemble([]), book, None)
+    none = judge(assemble([]), book, all_read(book))
     assert table.closing(none, {}, width=100).startswith("No drill ran.")
     assert "No drill ran" in markdown.render(none)
     assert "No drill ran" in html.render(none)
@@ -170,7 +171,7 @@ def test_nothing_of_a_log_is_markup_in_the_summary(book: Runbook) -> None:
     s.begin("scenarios/test_x.py::test_x", "A | <b>title</b> `x|y` *z*", "3.1", "3.1 cause 1")
     fences = "~~~\n```\n<script>alert(1)</script>"
     s.end("failed", held=False, error="NotSteady", message=fences)
-    text = markdown.render(judge(assemble(s.records), book, None))
+    text = markdown.render(judge(assemble(s.records), book, all_read(book)))
     assert r"A \| &lt;b&gt;title&lt;/b&gt; `x\|y` \*z\*" in text
     assert "````text\n~~~\n```\n<script>" in text, "the fence is longer than any inside"
     assert "<b>" not in text
@@ -219,7 +220,7 @@ def test_junit_keeps_to_what_its_strictest_reader_asks(judgement: Judgement) -> 
 
 def test_an_interrupted_drill_is_an_error_in_junit(book: Runbook, written: list[Record]) -> None:
     cut_short = [r for r in written if r["t_s"] < 30]
-    root = parsed(junit.render(judge(assemble(cut_short), book, None)))
+    root = parsed(junit.render(judge(assemble(cut_short), book, all_read(book))))
     assert root.get("errors") == "1"
     assert len(root.findall(".//testcase/error")) == 1
 
@@ -242,9 +243,9 @@ def test_sarif_points_at_the_lines_of_the_runbook(judgement: Judgement, book: Ru
 
 
 def test_sarif_warns_of_changed_lines(book: Runbook, written: list[Record], tmp_path: Path) -> None:
-    lock = tmp_path / "runbook.lock"
-    lock.write_text("3.1 step 5 compose 0000000000000000\n", encoding="utf-8")
-    judgement = judge(assemble(written), book, lock)
+    other = LockedLine("3.1 step 5", "compose", "Restart. Leave the database alone.")
+    locks = Locks(Lock(tmp_path / "runbook.lock", (*all_read(book).own, other)))
+    judgement = judge(assemble(written), book, locks)
     results = json.loads(sarif.render(judgement))["runs"][0]["results"]
     assert [(r["ruleId"], r["level"]) for r in results].count(("changed", "warning")) == 1
 
@@ -311,7 +312,7 @@ def test_drills_on_two_platforms_give_a_line_a_row_for_each(
     book: Runbook, written: list[Record]
 ) -> None:
     other = [{**r, "platform": "kubernetes"} if "platform" in r else r for r in written]
-    both = Page(html.render(judge(assemble([*written, *other]), book, None)))
+    both = Page(html.render(judge(assemble([*written, *other]), book, all_read(book))))
     ids = [attrs["id"] for _, attrs in both.tags if attrs.get("id")]
     assert len(ids) == len(set(ids))
     assert {"3.1-step-1", "3.1-step-1-kubernetes", "4.1-symptom-2"} <= set(ids)
@@ -378,7 +379,7 @@ def test_a_drill_without_samples_is_drawn_without_dots(
     drawn = timeline.draw(run.drills[2])
     assert drawn is not None
     assert drawn.chart is None
-    assert "the drill over time" in html.render(judge(run, book, None))
+    assert "the drill over time" in html.render(judge(run, book, all_read(book)))
 
 
 # --- words and figures ---------------------------------------------------------------------------

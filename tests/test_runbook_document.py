@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.runbook import Runbook, load, spans
-from reports.verdicts import LockedLine, read_lock
+from drillbook.runbook import Runbook, load, lock, spans
+from drillbook.runbook.lock import LockedLine
 
 ROOT = Path(__file__).parents[1]
 RUNBOOK = ROOT / "runbook.md"
@@ -86,7 +86,7 @@ def test_code_is_closed_and_lines_are_short(book: Runbook) -> None:
         assert len(text) <= 100 or "](#" in text, f"runbook.md:{number}: longer than 100"
 
 
-LOCKED = read_lock(LOCK)
+LOCKED = lock.read(LOCK).lines
 
 
 @pytest.mark.parametrize("locked", LOCKED or [None], ids=str)
@@ -100,7 +100,7 @@ def test_no_line_was_edited_since_it_was_last_proven(
         f"runbook.lock says {locked.name} was proven, and runbook.md has no such line; "
         f"run ./run drills {locked.entry} --lock"
     )
-    assert line.digest == locked.digest, (
-        f"runbook.md:{line.line}: {locked.name} was edited since it was last proven on "
-        f"{locked.platform}; run ./run drills {locked.entry} --lock"
+    assert line.text == locked.words, (
+        f"runbook.md:{line.line}: {locked.name} was edited since it was last read against its "
+        f"drill on {locked.platform}; read it, then run ./run drills {locked.entry} --lock"
     )

@@ -10,17 +10,10 @@ from typing import Any
 import pytest
 
 from drillbook.runbook import Runbook, load
+from drillbook.runbook.lock import Locks
 from reports.run import assemble
-from reports.verdicts import (
-    Judgement,
-    LockError,
-    Verdict,
-    as_json,
-    judge,
-    read_lock,
-    relock,
-)
-from tests.journals import ROOT, Record, Script, records
+from reports.verdicts import Judgement, Verdict, as_json, judge
+from tests.journals import ROOT, Record, Script, all_read, records
 
 SYMPTOM = "3.1 symptom 1"
 STEP = "3.1 step 1"
@@ -41,8 +34,9 @@ def script(book: Runbook) -> Script:
     return s
 
 
-def judged(script: Script, book: Runbook, lock: Path | None = None) -> Judgement:
-    return judge(assemble(script.records), book, lock)
+def judged(script: Script, book: Runbook, locks: Locks | None = None) -> Judgement:
+    """The verdicts, where every line was read against its drill unless ``locks`` say otherwise."""
+    return judge(assemble(script.records), book, locks or all_read(book))
 
 
 def of(judgement: Judgement, name: str, platform: str = "compose") -> Verdict:
@@ -61,7 +55,7 @@ def contradict(script: Script, name: str) -> None:
 
 
 def test_every_line_has_one_verdict_a_platform(book: Runbook) -> None:
-    verdicts = judge(assemble(records(book)), book, None).verdicts
+    verdicts = judge(assemble(records(book)), book, all_read(book)).verdicts
     assert [v.name for v in verdicts] == [line.name for line in book.lines()]
     assert {v.platform for v in verdicts} == {"compose", "kubernetes"}
 
@@ -172,7 +166,7 @@ def test_a_symptom_that_never_showed_even_in_part_is_contradicted(
 
 
 def test_a_drill_that_cannot_be_done_here_says_why(book: Runbook) -> None:
-    judgement = judge(assemble(records(book)), book, None)
+    judgement = judge(assemble(records(book)), book, all_read(book))
     verdict = of(judgement, "5.2 cause 1")
     assert verdict.word == "unproven"
     assert verdict.why == "its drill is unproven: unproven here: no Grafana image"
@@ -180,7 +174,7 @@ def test_a_drill_that_cannot_be_done_here_says_why(book: Runbook) -> None:
 
 
 def test_a_line_about_another_platform_is_unproven_there_and_not_counted(book: Runbook) -> None:
-    judgement = judge(assemble(records(book)), book, None)
+    judgement = judge(assemble(records(book)), book, all_read(book))
     verdict = of(judgement, "4.1 symptom 2", "kubernetes")
     assert (verdict.word, verdict.here) == ("unproven", False)
     assert verdict.why == "it speaks of kubernetes only, and no drill ran there"
@@ -197,7 +191,7 @@ def test_each_platform_has_verdicts_of_its_own(script: Script, book: Runbook) ->
     on_kubernetes.drill = "scenarios/test_x.py::test_crashed"
     on_kubernetes.bad_step(STEP, ["kubectl get pods -l app=db"], "none", "", "…")
     on_kubernetes.end("failed", held=True, error="StepShowedOtherwise", message="…")
-    judgement = judge(assemble([*script.records, *on_kubernetes.records]), book, None)
+    judgement = judge(assemble([*script.records, *on_kubernetes.records]), book, all_read(book))
     assert of(judgement, STEP, "compose").word == "proven"
     assert of(judgement, STEP, "kubernetes").word == "contradicted"
 
@@ -207,7 +201,8 @@ def test_evidence_for_other_words_makes_a_line_changed(
 ) -> None:
     script.symptom(SYMPTOM, "the log", "refused", 0.2)
     passed(script)
-    judgement = judge(assemble(script.records), edited(book, tmp_path), None)
+    other = edited(book, tmp_path)
+    judgement = judge(assemble(script.records), other, all_read(other))
     verdict = of(judgement, SYMPTOM)
     assert verdict.word == "changed"
     assert verdict.why == "it was edited since this run drilled it"
@@ -220,10 +215,7 @@ def test_an_incomplete_journal_gives_what_it_can(script: Script, book: Runbook) 
     assert not run.whole
     assert run.drills[0].outcome == "interrupted"
     assert run.drills[0].took_s == pytest.approx(script.t_s - run.drills[0].began_s)
-    assert of(judge(run, book, None), SYMPTOM).word == "unproven"
-
-
-# --- the lock ------------------------------------------------------------------------------------
+    assert of(judge(run, book, all_read(book)), SYMPTOM).word == "unproven"
 
 
 def edited(book: Runbook, folder: Path) -> Runbook:
@@ -239,105 +231,11 @@ def edited(book: Runbook, folder: Path) -> Runbook:
     return load(path)
 
 
-@pytest.fixture
-def locked(script: Script, book: Runbook, tmp_path: Path) -> Path:
-    """A lock that remembers 3.1 symptom 1 and cause 1 as they are."""
-    script.symptom(SYMPTOM, "the log", "refused", 0.2)
-    passed(script)
-    lock = tmp_path / "runbook.lock"
-    relock(lock, judged(script, book).verdicts)
-    return lock
-
-
-def test_the_lock_remembers_proven_lines_and_no_others(
-    locked: Path, script: Script, book: Runbook
-) -> None:
-    assert [str(one) for one in read_lock(locked)] == [f"{SYMPTOM} compose", f"{CAUSE} compose"]
-    assert of(judged(script, book, locked), SYMPTOM).word == "proven"
-
-
-def run_over(book: Runbook) -> Script:
-    """A run that exercises 3.1 symptom 1 in this edition's words."""
-    s = Script(book)
-    s.begin("scenarios/test_x.py::test_crashed", "Crashed", "3.1", CAUSE)
-    s.fault("kill db", "db is exited")
-    s.symptom(SYMPTOM, "the log", "refused", 0.2)
-    passed(s)
-    return s
-
-
-def test_an_edited_line_is_changed_even_when_a_drill_passed_over_it(
-    locked: Path, book: Runbook, tmp_path: Path
-) -> None:
-    other = edited(book, tmp_path)
-    judgement = judged(run_over(other), other, locked)
-    verdict = of(judgement, SYMPTOM)
-    assert verdict.word == "changed"
-    assert "a drill passed over it" in verdict.why
-    assert "./run drills 3.1 --lock" in verdict.why
-    assert of(judgement, CAUSE).word == "proven"
-
-
-def test_relocking_records_the_new_words(locked: Path, book: Runbook, tmp_path: Path) -> None:
-    other = edited(book, tmp_path)
-    recorded = relock(locked, judged(run_over(other), other, locked).verdicts)
-    assert recorded == [SYMPTOM, CAUSE]
-    assert of(judged(run_over(other), other, locked), SYMPTOM).word == "proven"
-
-
-def test_relocking_leaves_lines_that_were_not_exercised(
-    locked: Path, book: Runbook, tmp_path: Path
-) -> None:
-    before = locked.read_text(encoding="utf-8")
-    assert relock(locked, judged(Script(edited(book, tmp_path)), book, locked).verdicts) == []
-    assert locked.read_text(encoding="utf-8") == before
-
-
-def test_relocking_never_records_a_contradicted_line(
-    locked: Path, book: Runbook, tmp_path: Path
-) -> None:
-    other = edited(book, tmp_path)
-    s = run_over(other)
-    s.begin("scenarios/test_x.py::test_cut", "Cut", "3.1", "3.1 cause 3")
-    contradict(s, SYMPTOM)
-    s.end("failed", held=False, error="SymptomAbsent", message="…")
-    assert SYMPTOM not in relock(locked, judged(s, other, locked).verdicts)
-
-
-def test_relocking_forgets_lines_that_are_gone(locked: Path, script: Script, book: Runbook) -> None:
-    kept = [v for v in judged(script, book).verdicts if v.name != SYMPTOM]
-    relock(locked, kept)
-    assert [one.name for one in read_lock(locked)] == [CAUSE]
-
-
-def test_the_lock_is_sorted_as_the_runbook_is(book: Runbook, tmp_path: Path) -> None:
-    lock = tmp_path / "runbook.lock"
-    relock(lock, judge(assemble(records(book)), book, None).verdicts)
-    order = [line.name for line in book.lines()]
-    names = [one.name for one in read_lock(lock)]
-    assert names == sorted(names, key=order.index)
-    assert len(names) == 20
-
-
-@pytest.mark.parametrize(
-    "text", ["3.1 step one compose 0123", "3.1 stage 1 compose 0123", "x step 1 compose 01", "3.1"]
-)
-def test_a_malformed_lock_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
-    lock = tmp_path / "runbook.lock"
-    lock.write_text(f"# comment\n\n{text}\n", encoding="utf-8")
-    with pytest.raises(LockError, match=r"runbook\.lock:3: not 'ENTRY KIND NUMBER"):
-        read_lock(lock)
-
-
-def test_no_lock_file_yet_is_an_empty_lock(tmp_path: Path) -> None:
-    assert read_lock(tmp_path / "runbook.lock") == []
-
-
 # --- counting, and for machines ------------------------------------------------------------------
 
 
 def test_tallies_add_up(book: Runbook) -> None:
-    judgement = judge(assemble(records(book)), book, None)
+    judgement = judge(assemble(records(book)), book, all_read(book))
     tallies = {one.entry: one for one in judgement.tallies()}
     assert list(tallies) == list(book.entries)
     three = tallies["3.1"]
@@ -353,7 +251,7 @@ def test_tallies_add_up(book: Runbook) -> None:
 
 
 def test_the_document_for_machines_says_the_same(book: Runbook) -> None:
-    judgement = judge(assemble(records(book)), book, None)
+    judgement = judge(assemble(records(book)), book, all_read(book))
     document: Mapping[str, Any] = json.loads(as_json(judgement))
     assert document["schema"] == "drillbook/verdicts/1"
     assert document["totals"] == judgement.totals

@@ -178,7 +178,11 @@ class Drill:
             moments.detected_s = time.monotonic()
         self._symptoms.append((line, look))
         after_s = time.monotonic() - moments.broken_since_s
-        self.record.write(events.SymptomSeen(Ref.to(line), seen.saw, after_s, unproven))
+        typed = [one.command for one in doing.lines] if isinstance(doing, Command) else []
+        detector = typed[0] if typed else look.detector
+        self.record.write(
+            events.SymptomSeen(Ref.to(line), seen.saw, after_s, unproven, detector, typed)
+        )
 
     def alert(self, name: str, *, expected: Sequence[str] = (), leads_to: str = "") -> None:
         """Check that alert ``name`` pages, leads to this entry, and that no other entry's does.
@@ -240,6 +244,7 @@ class Drill:
                 [words] if how == "typed" else [],
                 transcript,
                 time.monotonic() - began_s,
+                [one.command for one in doing.lines] if isinstance(doing, Command) else [],
             )
         )
 

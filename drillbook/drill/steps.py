@@ -119,7 +119,9 @@ class Steps:
         lines = self._filled(command)
         transcript = self._typed(lines, command.deadline_s)
         ok = self._require_shown(line, shown_otherwise(transcript, lines))
-        self._taken(line, lines, ok, gist(transcript, lines), began_s, str(transcript))
+        written = [one.command for one in command.lines]
+        saw = gist(transcript, lines)
+        self._taken(line, lines, ok, saw, began_s, str(transcript), written)
 
     def _perform(self, line: Line, doing: Look | Action) -> None:
         began_s = time.monotonic()
@@ -137,12 +139,21 @@ class Steps:
         self._taken(line, [], ok, saw, began_s, "")
 
     def _taken(  # noqa: PLR0913, PLR0917
-        self, line: Line, typed: Sequence[Typed], ok: bool, saw: str, began_s: float, shown: str
+        self,
+        line: Line,
+        typed: Sequence[Typed],
+        ok: bool,
+        saw: str,
+        began_s: float,
+        shown: str,
+        written: Sequence[str] = (),
     ) -> None:
         how: Literal["typed", "prose"] = "typed" if typed else "prose"
         commands = [one.command for one in typed]
         took_s = time.monotonic() - began_s
-        self.record.write(events.StepTaken(Ref.to(line), how, commands, ok, saw, shown, took_s))
+        self.record.write(
+            events.StepTaken(Ref.to(line), how, commands, ok, saw, shown, took_s, list(written))
+        )
 
     def _require_documented(self, line: Line, command: Command, *, kind: Kind = "step") -> bool:
         """Whether the line contains all of it; where not, type what it has instead, and say so."""
