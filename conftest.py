@@ -18,7 +18,7 @@ pytest_plugins = ("drillbook.plugin", "fixtures.plugin", "loadtests.plugin")
 def pytest_configure(config: pytest.Config) -> None:
     """Show the journal's events as they are written."""
     run = config.stash.get(RUN, None)
-    if run is None:
+    if run is None or run.lane is not None:  # a lane's events are shown by who gathers them
         return
     if not sys.stdout.isatty():
         run.journal.subscribers.append(live.Live(run.write, tty=False))
@@ -47,7 +47,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _close(config: pytest.Config) -> None:
     run = config.stash.get(RUN, None)
-    if run is None or not run.journal.path.exists():
+    if run is None or run.lane is not None or not run.journal.path.exists():
         return
     del config.stash[RUN]  # once is enough
     try:

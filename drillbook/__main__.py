@@ -22,6 +22,7 @@ Breaks the running system as each line of the runbook says, follows its steps, a
   --alerts           hold each drill to the alert that leads to its entry
   --keep             leave the stack up at the end, and say how it is reached
   --load SHAPE       drill with many customers, and draw what they saw
+  -n N               drill N at once, each on a stack of its own
   --lock             record the words of each line that was proven
   --run-dir PATH     write there, and not to reports/runs/TIME
   --runbook PATH     drill another edition of the runbook
@@ -33,7 +34,15 @@ pytest's own options work as well: -k, -x, --collect-only, --durations=10; pytes
 # Options whose value can look like the number of an entry: `-k 3.1` and `--seed 7` keep theirs.
 TAKE_NUMBERS = frozenset(
     {"-k", "-m", "--seed", "--entry", "--run-dir", "--runbook", "--load-users", "--basetemp"}
-    | {"--maxfail", "--durations", "--durations-min", "--verbosity", "--system"}
+    | {
+        "--maxfail",
+        "-n",
+        "--numprocesses",
+        "--durations",
+        "--durations-min",
+        "--verbosity",
+        "--system",
+    }
 )
 # The journal's reader shows how a run goes; pytest's own header and percentages say less.
 # A warning about the suite's own sockets is not a word about the runbook: shown, and no failure.

@@ -65,6 +65,13 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True)
+class Progress(Event):
+    """What a run says of itself between drills: an image that is built, a stack that starts."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class ImageChosen(Event):
     """Which image of a kind the stack runs, and whether it stands in for the official one."""
 
@@ -290,7 +297,8 @@ class Journal:
     subscribers: list[Subscriber] = field(default_factory=list)
     drill: str | None = None
     _file: FileIO | None = None
-    _started: float = field(default_factory=time.monotonic)
+    started_s: float = field(default_factory=time.monotonic)
+    """The moment on the monotonic clock from which its events count."""
 
     def open(self) -> Journal:
         """Create the file and its folder. Raises OSError where that cannot be done."""
@@ -300,7 +308,7 @@ class Journal:
 
     def clock_s(self, moment_s: float) -> float:
         """A moment of the monotonic clock, in seconds since the journal began."""
-        return round(moment_s - self._started, 3)
+        return round(moment_s - self.started_s, 3)
 
     def write(self, event: Event) -> None:
         """Append one event.
@@ -311,10 +319,14 @@ class Journal:
         record: dict[str, Any] = {
             "event": type(event).__name__,
             "at": round(time.time(), 3),
-            "t_s": round(time.monotonic() - self._started, 3),
+            "t_s": round(time.monotonic() - self.started_s, 3),
             "drill": self.drill,
             **self._masked(asdict(event)),
         }
+        self.copy(record)
+
+    def copy(self, record: Mapping[str, Any]) -> None:
+        """Append an event as another journal of the run has it. Raises OSError as ``write``."""
         # a lone surrogate, as of a file name that is no UTF-8, becomes a question mark
         line = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
         if self._file is not None:

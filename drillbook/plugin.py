@@ -10,7 +10,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,11 @@ from drillbook import journal as events
 from drillbook import system as systems
 from drillbook.drill import Drill
 from drillbook.journal import FILE_NAME, Journal
+from drillbook.lanes import Lane, Queue, Scheduler, names_a_port, number_of, read_kinds
 from drillbook.machine import ready as machine
 from drillbook.platforms.compose.stack import Stack
 from drillbook.run import CANNOT_WRITE, DEFAULT_RUNBOOK, RUN, RUNS, Run, RunError
-from drillbook.runbook import RunbookError, UnknownEntry, load, lock
+from drillbook.runbook import Runbook, RunbookError, UnknownEntry, load, lock
 from drillbook.symptoms import browser as browsers
 from drillbook.system import Monitoring, NoSystem, System
 from drillbook.traffic import Witness
@@ -32,6 +33,7 @@ from drillbook.traffic import Witness
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+LANE = "drillbook"
 CANNOT_RUN = 3  # pytest's status for an error that is not a test's
 
 
@@ -67,20 +69,93 @@ def pytest_configure(config: pytest.Config) -> None:
             lock.require_writable(locks.own)
     except (RunbookError, lock.LockError) as error:
         raise pytest.UsageError(str(error)) from error
-    seed = config.getoption("--seed")
-    directory = config.getoption("--run-dir")
-    if directory is None:
-        directory = paths.unused(RUNS / time.strftime("%Y-%m-%dT%H-%M-%S"))
-    config.stash[RUN] = Run(
+    config.stash[RUN] = _run(config, system, runbook)
+    interrupts.heed()
+
+
+def _run(config: pytest.Config, system: System, runbook: Runbook) -> Run:
+    """The run of this process: the whole of it, one of its lanes, or what starts its lanes."""
+    lane, seed = _lane(config), config.getoption("--seed")
+    if lane is None:
+        directory = config.getoption("--run-dir")
+        if directory is None:
+            directory = paths.unused(RUNS / time.strftime("%Y-%m-%dT%H-%M-%S"))
+        journal = Journal(directory / FILE_NAME)
+    else:
+        directory, seed = lane.journal.parent, config.workerinput[LANE]["seed"]  # type: ignore[attr-defined]
+        journal = Journal(lane.journal, started_s=lane.origin_s)
+    return Run(
         system,
         runbook,
         random.SystemRandom().randrange(2**32) if seed is None else seed,
         directory,
-        Journal(directory / FILE_NAME),
+        journal,
         _past_capture(config),
         keep=config.getoption("--keep"),
+        lane=lane,
+        lanes=0 if lane else len(config.getoption("tx", default=None) or ()),
     )
-    interrupts.heed()
+
+
+# --- lanes (pytest -n 2) -----------------------------------------------------------------------
+def _lane(config: pytest.Config) -> Lane | None:
+    """The lane that this process is, if it is one."""
+    given = getattr(config, "workerinput", {}).get(LANE)
+    if given is None:
+        return None
+    return Lane(given["number"], Path(given["directory"]), given["origin_s"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a lane which one it is, and which run it belongs to."""
+    run: Run = node.config.stash[RUN]
+    node.workerinput[LANE] = {
+        "number": number_of(node.gateway.id),
+        "directory": str(run.directory.resolve()),
+        "origin_s": run.journal.started_s,
+        "seed": run.seed,
+    }
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+    """Have lanes take one drill at a time, and none that only another may do."""
+    run = config.stash[RUN]
+    assert log is not None
+    run.lead()
+
+    def choose(names: Sequence[str]) -> Queue:
+        kinds = read_kinds(run.directory)
+        at = {name: number for number, name in enumerate(names)}
+        return Queue(
+            list(range(len(names))),
+            frozenset(at[name] for name in kinds["first lane only"]),
+            frozenset(at[name] for name in kinds["exclusive"]),
+        )
+
+    return Scheduler(run.lanes, choose)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Leave for whoever starts the lanes what they need to know of each drill."""
+    run = session.config.stash.get(RUN, None)
+    if run is None or run.lane is None:
+        return
+    ports = [one.port for one in run.system.entrances.values()]
+    drilled = [(one, one.get_closest_marker("drills")) for one in session.items]
+    marks = [(one.nodeid, mark) for one, mark in drilled if mark is not None]
+    first = [name for name, mark in marks if names_a_port(run.runbook, mark.args[0], ports)]
+    exclusive = [name for name, mark in marks if mark.kwargs.get("exclusive")]
+    run.lane.write_kinds({"first lane only": first, "exclusive": exclusive})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: Any) -> None:
+    """Remember why a lane could not go on, for the run's own exit status."""
+    if error is None and node.workeroutput.get("exitstatus") == CANNOT_RUN:
+        node.config.stash[RUN].cannot_go_on = True
 
 
 def _system(config: pytest.Config) -> System:
@@ -253,8 +328,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     assert isinstance(drill, Drill), f"{pyfuncitem.nodeid}: `drill` is not the plugin's"
     run = pyfuncitem.config.stash[RUN]
     run.journal.drill = pyfuncitem.nodeid
+    marker = pyfuncitem.get_closest_marker("drills")
     try:
-        with drill.closing():
+        with run.turn(exclusive=bool(marker and marker.kwargs.get("exclusive"))), drill.closing():
             drill.begin()
             return (yield)
     except OSError as error:
@@ -282,6 +358,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if run is None or not run.journal.path.exists():
         return
     interrupted = int(exitstatus) == int(pytest.ExitCode.INTERRUPTED)
+    if run.merger is not None:
+        run.merger.stop()
+    if run.cannot_go_on:
+        session.exitstatus = exitstatus = CANNOT_RUN
     try:
         run.journal.write(events.RunEnded(int(exitstatus), interrupted))
     except OSError as error:

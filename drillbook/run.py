@@ -9,8 +9,9 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 
@@ -21,10 +22,11 @@ import requests
 from drillbook import journal as events
 from drillbook import reaper
 from drillbook.journal import Journal
+from drillbook.lanes import Lane, Merger
 from drillbook.machine import images
 from drillbook.machine import ready as machine
 from drillbook.platforms import PortTaken, StackError
-from drillbook.platforms.compose.stack import Stack, port_taken
+from drillbook.platforms.compose.stack import Stack, free_ports, port_taken
 from drillbook.runbook import Platform, Runbook
 from drillbook.system import Monitoring, System
 from drillbook.traffic import Witness
@@ -73,6 +75,12 @@ class Run:
     watched: bool = False
     monitoring: Monitoring | None = None
     dirty: bool = False
+    lane: Lane | None = None
+    """Which of several that run side by side; None where it is the only one."""
+    lanes: int = 0
+    """How many it starts, and drills nothing itself."""
+    merger: Merger | None = None
+    cannot_go_on: bool = False
     _resources: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -81,8 +89,11 @@ class Run:
         return self.system.runbook or DEFAULT_RUNBOOK
 
     def say(self, text: str) -> None:
-        """Show a line of progress."""
-        self.write(f"{text}\n")
+        """Show a line of progress; a lane leaves that to whoever reads its journal."""
+        if self.lane is None:
+            self.write(f"{text}\n")
+        else:
+            self.journal.write(events.Progress(f"[{self.lane.number + 1}] {text}"))
 
     def start(self) -> None:
         """Make the machine able, choose images, bring the stack up, let its users in.
@@ -91,17 +102,8 @@ class Run:
         """
         try:
             self._open_journal()
-            engine = machine.make_ready(self.say)
-            os.environ.setdefault("DOCKER_HOST", engine.endpoint)
-            for name in reaper.sweep():
-                self.say(f"Removed {name}, left by a run that was killed")
-            if self.watched:
-                refuse_taken_ports(self.system.monitoring_ports, os.environ)
-            chosen = images.choose(self.system.images, self.say)
-            for one in chosen:
-                self.journal.write(
-                    events.ImageChosen(one.kind, one.reference, one.official, one.stand_in)
-                )
+            with self.lane.alone() if self.lane else nullcontext():
+                chosen = self._prepare()
             self.say(f"Stack: building and starting {', '.join(self.system.services)} …")
             self._bring_up(chosen)
         except (*CANNOT_START, StackError) as error:
@@ -110,6 +112,17 @@ class Run:
             if error.errno not in CANNOT_WRITE:
                 raise
             raise RunError(f"the run cannot write to {self.directory}: {error}") from error
+
+    def lead(self) -> None:
+        """Open the journal of a run whose lanes drill, and gather their events into it."""
+        if self.merger is None:
+            self._open_journal()
+            self.merger = Merger(self.journal, self.directory)
+            self.merger.start()
+
+    def turn(self, *, exclusive: bool) -> AbstractContextManager[None]:
+        """Hold off other lanes' exclusive drills for the length of one that is."""
+        return self.lane.alone() if self.lane is not None and exclusive else nullcontext()
 
     def renew(self) -> None:
         """Give the next drill a new stack: the one before may have left anything in this one."""
@@ -174,6 +187,30 @@ class Run:
             raise RunError(f"the Docker engine no longer answers: {error}") from error
 
     # --- within ------------------------------------------------------------------------------
+    def _prepare(self) -> list[images.Image]:
+        """Make the machine able, remove what killed runs left, choose images."""
+        engine = machine.make_ready(self.say)
+        os.environ.setdefault("DOCKER_HOST", engine.endpoint)
+        for name in reaper.sweep():
+            self.say(f"Removed {name}, left by a run that was killed")
+        if self.watched:
+            refuse_taken_ports(self.system.monitoring_ports, self.ports)
+        chosen = images.choose(self.system.images, self.say)
+        for one in chosen:
+            image = events.ImageChosen(one.kind, one.reference, one.official, one.stand_in)
+            self.journal.write(image)
+        return chosen
+
+    @cached_property
+    def ports(self) -> dict[str, str]:
+        """The ports that this run publishes, where they are not the documented ones."""
+        if self.lane is None or self.lane.documented_ports:
+            return {
+                name: os.environ[name] for name in self.system.variables if os.environ.get(name)
+            }
+        names = list(self.system.variables)
+        return {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+
     def _open_journal(self) -> None:
         try:
             self.journal.open()
@@ -203,7 +240,7 @@ class Run:
         self.journal.secrets.extend(secret.values())
         environment = {
             **images.environment(chosen),
-            **{name: os.environ[name] for name in system.variables if os.environ.get(name)},
+            **self.ports,
             **secret,
             **self._resources.enter_context(system.environment()),
         }

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from loadtests import ports, stream
+from drillbook.platforms.compose.stack import free_ports
+from loadtests import stream
 from loadtests.stream import Row
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +87,7 @@ class Plan:
         if self.objectives is not None:
             told["--objectives"] = self.objectives
         if self.processes:
-            (port,) = ports.free(1)
+            (port,) = free_ports(1)
             told |= {"--processes": self.processes, "--master-bind-host": "127.0.0.1"}
             told |= {"--master-bind-port": port, "--master-port": port}
         if self.web_port is not None:

@@ -15,9 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from drillbook.platforms import StackError
+from drillbook.platforms.compose.stack import free_ports
 from fixtures.folders import ROOT
 from fixtures.shop import SYSTEM, Shop
-from loadtests import ports
 
 # Each check starts a process in its container: not so often that it shows in figures.
 SETTINGS = {"HEALTHCHECK_INTERVAL": "4s"}
@@ -64,7 +64,7 @@ def production(
     stack = Shop({**images, "POSTGRES_PASSWORD": "of-no-use-elsewhere"}, system, chaos=False)
     wanted = {} if any_ports else os.environ
     entrances = SYSTEM.entrances.values()
-    for entrance, port in zip(entrances, ports.free(len(entrances)), strict=True):
+    for entrance, port in zip(entrances, free_ports(len(entrances)), strict=True):
         stack.environment[entrance.variable] = wanted.get(entrance.variable) or str(port)
     stack.environment["BACKEND_TAG"] = f"{stack.project}-{tag}"
     return stack

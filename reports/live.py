@@ -85,7 +85,8 @@ class Live:
         drill = _Drill(name, title, float(event["t_s"]))
         self._drills[event["drill"]] = drill
         if not self._tty:
-            self._line(f"  {drill.name}  {drill.title}")
+            lane = f"[{event['lane'] + 1}] " if "lane" in event else ""
+            self._line(f"  {lane}{drill.name}  {drill.title}")
 
     def _on_PhaseEntered(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         self._progress(event, str(event["phase"]), event["what"])
@@ -112,6 +113,9 @@ class Live:
     def _on_CommandUntyped(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         line = f"{event['ref']['kind']} {event['ref']['number']}"
         self._progress(event, "untyped", f"{line}: {event['command']}: {event['reason']}")
+
+    def _on_Progress(self, event: Mapping[str, Any]) -> None:  # noqa: N802
+        self._line(str(event["text"]))
 
     def _on_LineNotExercised(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         line = f"{event['ref']['kind']} {event['ref']['number']}"
@@ -180,7 +184,8 @@ class Live:
             self._write(_OVERWRITE + clipped(line, self._columns() - 1))
             self._pending = True
         else:
-            at = f"{event['t_s'] - drill.began_s:8.2f} s"
+            lane = f"[{event['lane'] + 1}] " if "lane" in event else ""
+            at = f"{lane}{event['t_s'] - drill.began_s:8.2f} s"
             self._line(f"    {at}  {phase:<9}  {shortened(what, self._columns() - 27)}")
 
     def _line(self, text: str) -> None:

@@ -15,7 +15,7 @@ LATENCY = (
 )
 
 
-@drills("2.3", cause=3)
+@drills("2.3", cause=3, exclusive=True)
 def test_network_latency(drill: Drill, stack: Shop) -> None:
     """The network adds latency between the application and its database."""
     url, behind = f"{stack.url}{PATH}", f"{stack.backend_url}{PATH}"

@@ -18,7 +18,7 @@ SESSIONS = 'rate(pg_stat_database_active_time_seconds_total{datname="mydatabase"
 ROWS_READ = 'rate(pg_stat_user_tables_seq_tup_read{relname="items"}[8s])'
 
 
-@drills("3.2", cause=1)
+@drills("3.2", cause=1, exclusive=True)
 def test_missing_index(drill: Drill, stack: Shop) -> None:
     """An index is missing, and a query that needs it is slow."""
     url = f"{stack.url}{PATH}"

@@ -12,7 +12,7 @@ from fixtures.shop import Shop
 BROKEN = "not-a-database-url"
 
 
-@drills("4.1", cause=1)
+@drills("4.1", cause=1, exclusive=True)
 def test_startup_error_exits(drill: Drill, stack: Shop) -> None:
     """The application fails while it starts; nothing restarts its container."""
     drill.inject(

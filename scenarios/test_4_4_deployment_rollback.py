@@ -16,7 +16,7 @@ UP = compose(
 )
 
 
-@drills("4.4")
+@drills("4.4", exclusive=True)
 def test_slower_release(drill: Drill, stack: Shop, workdir: Path) -> None:
     """A new release is slower than the one before it."""
     deployed = drill.enter_context(releases.deployed_from(stack, workdir))

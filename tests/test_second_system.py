@@ -12,8 +12,8 @@ import pytest
 
 from drillbook import system
 from drillbook.platforms.compose import overlay
+from drillbook.platforms.compose.stack import free_ports
 from fixtures.shop import SYSTEM
-from loadtests import ports
 
 ROOT = Path(__file__).parents[1]
 JUKEBOX = ROOT / "tests" / "jukebox"
@@ -22,7 +22,7 @@ JUKEBOX = ROOT / "tests" / "jukebox"
 @pytest.mark.stack
 def test_a_second_system_is_drilled_by_its_own_runbook(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    (port,) = ports.free(1)
+    (port,) = free_ports(1)
     done = subprocess.run(
         [sys.executable, "-m", "drillbook", f"--system={JUKEBOX}", f"--run-dir={run}"],
         cwd=ROOT,

@@ -47,10 +47,16 @@ NOT_WATCHED = "only a run with --alerts has a Prometheus to ask"
 T = TypeVar("T")
 
 
-def drills(entry: str, *, cause: int | Sequence[int] = ()) -> pytest.MarkDecorator:
-    """Mark a test function as the drill of one cause (or several) of an entry of the runbook."""
+def drills(
+    entry: str, *, cause: int | Sequence[int] = (), exclusive: bool = False
+) -> pytest.MarkDecorator:
+    """Mark a test function as the drill of one cause (or several) of an entry of the runbook.
+
+    ``exclusive`` is a drill that measures time or builds images: of two that run side by side,
+    only one may be such.
+    """
     causes = (cause,) if isinstance(cause, int) else tuple(cause)
-    return pytest.mark.drills(entry, causes)
+    return pytest.mark.drills(entry, causes, exclusive=exclusive)
 
 
 class Drill:

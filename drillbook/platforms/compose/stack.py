@@ -414,6 +414,18 @@ class Stack:
                 )
 
 
+def free_ports(count: int) -> list[int]:
+    """So many ports of 127.0.0.1 that nobody listens on now, each another."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in held]
+    finally:
+        for one in held:
+            one.close()
+
+
 def port_taken(port: int) -> bool:
     """Whether something listens on a port of loopback."""
     with socket.socket() as probe:
