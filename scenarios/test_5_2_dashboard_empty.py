@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.drill import Drill, drills
+from drillbook.panels import panels
 from drillbook.symptoms import dashboards, pages
 from fixtures.faults import monitoring as breaks
 from fixtures.monitoring import NO_GRAFANA, Monitoring
@@ -32,7 +33,7 @@ def test_every_panel_has_data(drill: Drill, monitoring: Monitoring) -> None:
     """On a healthy stack every query of every dashboard gives data."""
     prometheus = monitoring.prometheus
 
-    drill.step(2, dashboards.all_have_data(prometheus, dashboards.panels(monitoring.dashboards)))
+    drill.step(2, dashboards.all_have_data(prometheus, panels(monitoring.dashboards)))
     drill.step(3, dashboards.asks_for_known(prometheus, monitoring.dashboards))
 
     drill.recovered()
@@ -66,7 +67,7 @@ def test_prometheus_collects_nothing(
     """Prometheus runs, and collects nothing."""
     prometheus = monitoring.prometheus
     before = monitoring.configuration.read_text()
-    found = dashboards.panels(monitoring.dashboards)
+    found = panels(monitoring.dashboards)
 
     drill.inject(breaks.nothing_to_scrape(monitoring))
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from drillbook.machine import images
-from drillbook.symptoms import dashboards
+from drillbook.panels import panels
 from fixtures.images import ALERTMANAGER, PROMETHEUS
 from fixtures.monitoring import FILES, hurried
 
@@ -93,14 +93,14 @@ def test_a_rule_that_is_wrong_fails_them(copy: Path) -> None:
 
 
 def test_every_query_of_every_dashboard_is_promql(copy: Path) -> None:
-    panels = dashboards.panels(copy / "grafana" / "dashboards", "1m")
+    found = panels(copy / "grafana" / "dashboards", "1m")
     recorded = [
-        {"record": f"panel:{number}", "expr": panel.query} for number, panel in enumerate(panels)
+        {"record": f"panel:{number}", "expr": panel.query} for number, panel in enumerate(found)
     ]
     path = copy / "panels.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": recorded}]}))
     promtool = tool("promtool", PROMETHEUS, copy)
-    assert f"{len(panels)} rules found" in promtool("check", "rules", "panels.yml")
+    assert f"{len(found)} rules found" in promtool("check", "rules", "panels.yml")
 
 
 def test_a_query_that_is_none_is_told(copy: Path) -> None:

@@ -10,14 +10,13 @@ import difflib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from drillbook.looking import Look
+from drillbook.panels import Panel, panels
 from drillbook.symptoms import metrics
 from drillbook.symptoms.metrics import Prometheus
 
-RATE_INTERVAL = "8s"  # in drills, where Prometheus scrapes every second or two
 EMPTY_S = 2.0
 _IN_QUERIES = re.compile(
     r'"(?:[^"\\]|\\.)*"|\{[^}]*\}|\[[^\]]*\]|\b(?:by|without|on|ignoring)\s*\([^)]*\)'
@@ -26,29 +25,6 @@ _NAME = re.compile(r"(?<![\w:.])([A-Za-z_:][\w:]*)(?!\s*\(|[\w:])")
 _WORDS = frozenset(
     ("and", "or", "unless", "by", "without", "on", "ignoring", "group_left", "group_right", "bool")
 )
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One query of one panel, its variables filled in."""
-
-    dashboard: str
-    title: str
-    query: str
-
-    def __str__(self) -> str:
-        return f'{self.dashboard} "{self.title}": {self.query}'
-
-
-def panels(folder: Path, rate_interval: str = RATE_INTERVAL) -> list[Panel]:
-    """Every query of every dashboard in a folder. Raises ValueError for a file that is no JSON."""
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel["targets"]:
-                query = target["expr"].replace("$__rate_interval", rate_interval)
-                found.append(Panel(path.name, panel["title"], query))
-    return found
 
 
 def titled(found: Sequence[Panel], title: str) -> Panel:

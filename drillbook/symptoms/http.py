@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import httpx
 
+from drillbook.detectors import http as detectors
+from drillbook.detectors.http import Exchange, Failure
 from drillbook.looking import CouldNotLook, Look
 
 
@@ -16,43 +18,61 @@ def answers(  # noqa: PLR0913 - a request and what is wanted of its answer
     url: str,
     client: httpx.Client,
     *,
-    status: int | range,
+    status: int | Collection[int],
     body: str = "",
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     json: object = None,
 ) -> Look:
-    """A request is answered with a status (one, or a range) and a body that matches a pattern."""
-
-    def look() -> str:
-        try:
-            answer = client.request(method, url, headers=headers, json=json)
-        except httpx.HTTPError as error:
-            raise CouldNotLook(f"{method} {url}: no answer: {error!r}") from error
-        wanted = status if isinstance(status, range) else range(status, status + 1)
-        saw = f"{method} {url}: HTTP {answer.status_code} {answer.text[:200]}"
-        assert answer.status_code in wanted, saw
-        assert re.search(body, answer.text), f"{saw} (looked for /{body}/)"
-        return saw
-
-    return Look(f"{method} {url} answers {_range(status)}{f' /{body}/' if body else ''}", look)
+    """A request is answered with a status (or one of several) and a body that matches a pattern."""
+    words = f" /{body}/" if body else ""
+    return detectors.answers(status, body).look(
+        lambda: asked(client, method, url, headers=headers, json=json),
+        f"{method} {url} answers {detectors.statuses(status)}{words}",
+    )
 
 
 def no_answer(url: str, client: httpx.Client, *, within_s: float) -> Look:
-    """A request is not answered within a time (seconds): it times out, or is refused."""
+    """A request is not answered within a time (seconds). One that is refused is not this."""
+    return detectors.no_answer(within_s).look(
+        lambda: asked(client, "GET", url, timeout=within_s),
+        f"GET {url} is not answered within {within_s} s",
+    )
 
-    def look() -> str:
-        began = time.monotonic()
-        try:
-            answer = client.get(url, timeout=within_s)
-        except httpx.TimeoutException as error:
-            return f"GET {url}: {type(error).__name__} after {time.monotonic() - began:.1f} s"
-        except httpx.HTTPError as error:
-            raise CouldNotLook(f"GET {url}: {error!r}, not a time-out") from error
-        took_s = time.monotonic() - began
-        raise AssertionError(f"GET {url}: HTTP {answer.status_code} in {took_s:.2f} s")
 
-    return Look(f"GET {url} is not answered within {within_s} s", look)
+def unhealthy(url: str, client: httpx.Client) -> Look:
+    """A health check fails: any answer but 200, or none."""
+    what = f"GET {url} fails as a health check"
+    return detectors.unhealthy().look(lambda: asked(client, "GET", url), what)
+
+
+def unreachable(url: str, client: httpx.Client) -> Look:
+    """Nobody answers there at all."""
+    what = f"{url} cannot be reached"
+    return detectors.unreachable().look(lambda: asked(client, "GET", url), what)
+
+
+def asked(client: httpx.Client, method: str, url: str, **options: Any) -> Exchange:
+    """Send a request and tell what came of it. ``options`` are those of ``httpx.Client``."""
+    began_s = time.monotonic()
+    try:
+        answer = client.request(method, url, **options)
+    except httpx.HTTPError as error:
+        took_s = time.monotonic() - began_s
+        failure = _failure(error)
+        return Exchange(method, url, took_s=took_s, failure=failure, error=repr(error))
+    took_s = time.monotonic() - began_s
+    return Exchange(method, url, answer.status_code, dict(answer.headers), answer.text, took_s)
+
+
+def _failure(error: httpx.HTTPError) -> Failure:
+    if isinstance(error, httpx.ConnectTimeout):
+        return "connect timeout"
+    if isinstance(error, httpx.TimeoutException):
+        return "timeout"
+    if isinstance(error, httpx.ConnectError):
+        return "tls" if "CERTIFICATE" in str(error) or "SSL" in str(error) else "refused"
+    return "broken"
 
 
 def median_ms(url: str, client: httpx.Client, *, requests: int = 5) -> float:
@@ -92,18 +112,6 @@ def slower(
 
 def lacks_header(url: str, client: httpx.Client, name: str, *, origin: str) -> Look:
     """An answer to a request from an origin carries no such header."""
-
-    def look() -> str:
-        try:
-            answer = client.get(url, headers={"Origin": origin})
-        except httpx.HTTPError as error:
-            raise CouldNotLook(f"GET {url}: no answer: {error!r}") from error
-        value = answer.headers.get(name)
-        assert value is None, f"{name}: {value}"
-        return f"GET {url} with Origin {origin}: HTTP {answer.status_code}, no {name}"
-
-    return Look(f"no {name} for {origin}", look)
-
-
-def _range(status: int | range) -> str:
-    return str(status) if isinstance(status, int) else f"{status.start}-{status.stop - 1}"
+    return detectors.lacks_header(name, origin).look(
+        lambda: asked(client, "GET", url, headers={"Origin": origin})
+    )

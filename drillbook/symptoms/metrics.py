@@ -21,6 +21,8 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
+from drillbook.detectors import prometheus as detectors
+from drillbook.detectors.prometheus import Curve, Target, target_of, times_of
 from drillbook.looking import CouldNotLook, Look, Unavailable
 
 DEADLINE_S = 5
@@ -43,21 +45,6 @@ class Sample:
 
     def __str__(self) -> str:
         return f"{_series(self.labels)} {self.value:.6g}"
-
-
-@dataclass(frozen=True)
-class Target:
-    """One target as Prometheus has it."""
-
-    job: str
-    instance: str
-    address: str
-    health: str
-    error: str
-
-    def __str__(self) -> str:
-        told = f"{self.job} ({self.address}) is {self.health.upper()}"
-        return f"{told}: {self.error}" if self.error else told
 
 
 @dataclass(frozen=True)
@@ -101,7 +88,7 @@ class Prometheus:
         end = datetime.now(UTC)
         begin = end - timedelta(seconds=seconds)
         found = self._asked(lambda: self._api.custom_query_range(query, begin, end, f"{step_s:g}"))
-        return [[float(at) for at, _ in one["values"]] for one in found]
+        return times_of(found)
 
     def told(self, query: str) -> Told:
         """What a query comes to: rejected, no series, or so many."""
@@ -114,7 +101,7 @@ class Prometheus:
     def targets(self) -> list[Target]:
         """All targets that it scrapes."""
         found = self._asked(lambda: self._api.get_targets("active"))
-        return [_target(one) for one in found["activeTargets"]]
+        return [target_of(one) for one in found["activeTargets"]]
 
     def metric_names(self) -> set[str]:
         """The names of all metrics that it has samples of now."""
@@ -136,12 +123,6 @@ class Prometheus:
 
 def _sample(found: Mapping[str, Any]) -> Sample:
     return Sample(found["metric"], float(found["value"][1]))
-
-
-def _target(found: Mapping[str, Any]) -> Target:
-    labels = found["labels"]
-    address = str(found["discoveredLabels"].get("__address__", labels["instance"]))
-    return Target(labels["job"], labels["instance"], address, found["health"], found["lastError"])
 
 
 def _reason(answer: str) -> str:
@@ -185,17 +166,8 @@ def silent(prometheus: Prometheus) -> Look:
 
 def target(prometheus: Prometheus, address: str, health: str, *, error: str = "") -> Look:
     """A target has a health (``up``, ``down``), and an error that matches."""
-
-    def look() -> str:
-        found = prometheus.targets()
-        mine = [one for one in found if one.address == address]
-        assert mine, f"no target {address} among {', '.join(one.address for one in found)}"
-        told = "; ".join(str(one) for one in mine)
-        assert all(one.health == health for one in mine), told
-        assert all(re.search(error, one.error) for one in mine), f"{told} (not /{error}/)"
-        return told
-
-    return Look(f"target {address} is {health.upper()}", look)
+    detector = detectors.target(health, address=address, error=error)
+    return detector.look(prometheus.targets, f"target {address} is {health.upper()}")
 
 
 def all_up(prometheus: Prometheus, *, jobs: int = 1) -> Look:
@@ -239,16 +211,10 @@ def no_data(prometheus: Prometheus, query: str, *, seconds: float = 3.0) -> Look
 
     A query that is no PromQL at all is not this: QueryRejected passes through.
     """
-
-    def look() -> str:
-        series = prometheus.over(query, seconds)
-        newest = max((times[-1] for times in series if times), default=None)
-        told = f"{query}: {len(series)} series over the last {seconds:g} s"
-        if newest is None:
-            return f"{told}: no data"
-        raise AssertionError(f"{told}, the newest sample {time.time() - newest:.1f} s old")
-
-    return Look(f"{query} has no data for {seconds:g} s", look)
+    return detectors.no_data().look(
+        lambda: Curve(query, seconds, prometheus.over(query, seconds)),
+        f"{query} has no data for {seconds:g} s",
+    )
 
 
 def gap(prometheus: Prometheus, query: str, *, over_s: float, at_least_s: float) -> Look:

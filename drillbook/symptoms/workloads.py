@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from drillbook.detectors import containers as detectors
+from drillbook.detectors.containers import Listed
 from drillbook.looking import Look
 from drillbook.platforms import Stack, Workload
 
@@ -84,6 +86,16 @@ def all_healthy(stack: Stack) -> Look:
         return "every service is healthy"
 
     return Look("every service is healthy", look)
+
+
+def not_running(service: Workload) -> Look:
+    """The platform lists the service as exited or restarting, or does not list it."""
+    stack = service.stack
+
+    def listing() -> dict[str, Listed]:
+        return {name: Listed(one.status, str(one)) for name, one in stack.states().items()}
+
+    return detectors.not_running(service.name).look(listing)
 
 
 def restarts(service: Workload, *, at_least: int) -> Look:
