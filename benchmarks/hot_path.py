@@ -20,6 +20,7 @@ from typing import Any
 
 import docker
 
+from drillbook.machine import docker_client, environment
 from drillbook.platforms import StackError
 from drillbook.reaper import PROJECT_LABEL
 from drillbook.significance import AFTER, BEFORE, Comparison, corrected, rounds_needed, turns
@@ -98,7 +99,7 @@ def main() -> int:
     parser.add_argument("--paths", nargs="*", default=["browse", "search", "order"])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    engine = docker.from_env()
+    engine = docker_client.connected(60)
     found: dict[str, dict[str, list[Round]]] = {}
     try:
         wrk.make_ready(say)
@@ -154,4 +155,5 @@ def _plain(found: dict[str, dict[str, list[Round]]]) -> object:
 
 
 if __name__ == "__main__":
+    environment.enter("benchmarks.hot_path")
     sys.exit(main())

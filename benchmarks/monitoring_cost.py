@@ -21,6 +21,7 @@ from docker.models.containers import Container
 
 from benchmarks import timing
 from benchmarks.stage import Stage, say, staged
+from drillbook.machine import environment
 from drillbook.run import DEFAULT_RUNBOOK
 from drillbook.runbook import load
 from fixtures.monitoring import Monitoring
@@ -117,4 +118,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    environment.enter("benchmarks.monitoring_cost")
     sys.exit(main())

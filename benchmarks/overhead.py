@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.stage import say
 from drillbook.journal import FILE_NAME, read
+from drillbook.machine import environment
 from drillbook.run import RUNS
 
 GOAL_S = 0.3
@@ -95,4 +96,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    environment.enter("benchmarks.overhead")
     sys.exit(main())

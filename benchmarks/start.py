@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks import timing
 from benchmarks.stage import say
 from drillbook.journal import FILE_NAME, read
+from drillbook.machine import environment
 from fixtures.folders import ROOT
 
 GOAL_S = 15.0
@@ -66,4 +67,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    environment.enter("benchmarks.start")
     sys.exit(main())

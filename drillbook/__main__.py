@@ -5,9 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from drillbook.machine import environment
+
+if __name__ == "__main__":  # before anything that the caller's environment could change
+    environment.enter("drillbook")
+
 import pytest
 
-from drillbook.run import ENTRY
+from drillbook.machine.refused import WRONG_USE
+from drillbook.run import ENTRY, ROOT
 
 USAGE = """\
 usage: ./run drills [ENTRY...] [options] [pytest options]
@@ -52,6 +58,8 @@ LENIENT = [
     "-W",
     "default::pytest.PytestUnraisableExceptionWarning",
 ]
+# Wherever the caller is: paths that options name are the caller's, all else is the project's.
+OF_THE_PROJECT = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
 QUIET = ["-q", "--no-header", "-o", "console_output_style=classic"]
 
 
@@ -72,15 +80,20 @@ def scenarios(given: list[str]) -> str:
             return str(Path(following) / "scenarios")
         if one.startswith("--system="):
             return str(Path(one.partition("=")[2]) / "scenarios")
-    return "scenarios"
+    return str(ROOT / "scenarios")
 
 
 def main(given: list[str]) -> int:
-    """Run pytest on the scenarios; returns its exit status."""
+    """Run pytest on the scenarios; returns its exit status, that of wrong use for no drill."""
     if given and given[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)
         return 0
-    return int(pytest.main([scenarios(given), *QUIET, *LENIENT, *arguments(given)]))
+    options = [*OF_THE_PROJECT, *QUIET, *LENIENT, *arguments(given)]
+    status = pytest.main([scenarios(given), *options])
+    if status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        sys.stderr.write("No drill was selected: the options leave none.\n")
+        return WRONG_USE
+    return int(status)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Only what carries the label of a Compose project of a run is touched.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 
@@ -13,17 +12,17 @@ import requests
 from docker.errors import DockerException
 
 from drillbook import reaper
-from drillbook.machine import ready as machine
+from drillbook.machine import environment
+from drillbook.machine.refused import WRONG_USE
 
 USAGE = "usage: ./run clean    (it takes no argument, and removes the stacks of all runs)"
 
 
 def main(arguments: list[str], say: Callable[[str], None]) -> int:
-    """Remove and tell; returns 0, 1 where that could not be done, 2 for arguments."""
+    """Remove and tell; returns 0, 1 where not all could be, 3 with no engine, 4 for arguments."""
     if arguments:
         say(USAGE)
-        return 0 if arguments in (["-h"], ["--help"]) else 2
-    os.environ["DOCKER_HOST"] = machine.endpoint()
+        return 0 if arguments in (["-h"], ["--help"]) else WRONG_USE
     try:
         removed = reaper.sweep(all_of_them=True)
     except reaper.NotRemoved as error:
@@ -31,7 +30,7 @@ def main(arguments: list[str], say: Callable[[str], None]) -> int:
         return 1
     except (DockerException, requests.RequestException) as error:
         say(f"No Docker engine answers, so what it may hold cannot be removed: {error}")
-        return 1
+        return 3
     for name in removed:
         say(f"Removed {name}")
     if not removed:
@@ -44,4 +43,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    environment.enter("drillbook.clean")
     sys.exit(main(sys.argv[1:], _say))

@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("--runbook") or own
     config.option.runbook = path
     try:
-        runbook = load(paths.shown(path))
+        runbook = load(paths.recorded(path))
         locks = lock.of_edition(runbook.path, own)
         if config.getoption("--lock"):
             lock.require_writable(locks.own)
@@ -78,6 +78,10 @@ def _run(config: pytest.Config, system: System, runbook: Runbook) -> Run:
     lane, seed = _lane(config), config.getoption("--seed")
     if lane is None:
         directory = config.getoption("--run-dir")
+        if directory is not None and (directory / FILE_NAME).exists():
+            raise pytest.UsageError(
+                f"--run-dir {directory} holds a run already: name another folder"
+            )
         if directory is None:
             directory = paths.unused(RUNS / time.strftime("%Y-%m-%dT%H-%M-%S"))
         journal = Journal(directory / FILE_NAME)

@@ -22,11 +22,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from drillbook.looking import NeverSeen, until
+from drillbook.machine import docker_client, docker_config, environment
 
 PREFIX = "drillbook-"
 OWNER_LABEL = "drillbook.owner"
@@ -79,7 +79,11 @@ def _started(pid: int) -> str:
             return ""
         return "" if fields[0] == "Z" else fields[19]
     shown = subprocess.run(  # macOS and the like have no /proc
-        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-o", "lstart=", "-p", str(pid)],
+        env=environment.plain(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return "-".join(shown.stdout.split())
 
@@ -108,6 +112,7 @@ def watch(project: str) -> Watch:
     process = subprocess.Popen(
         [sys.executable, "-m", "drillbook.reaper", project, str(reading)],
         cwd=Path(__file__).resolve().parent.parent,
+        env=environment.python(),
         pass_fds=[reading],
         start_new_session=True,  # a Ctrl-C or a killed process group must not reach it
         stdin=subprocess.DEVNULL,
@@ -145,7 +150,7 @@ def remove(project: str) -> list[str]:
 
 
 def _remove_once(project: str) -> list[str]:
-    client = docker.from_env(timeout=30)
+    client = docker_client.connected(30)
     chosen: dict[str, str | list[str] | bool] = {"label": f"{PROJECT_LABEL}={project}"}
     removed: list[str] = []
     for container in client.containers.list(all=True, ignore_removed=True, filters=chosen):
@@ -162,7 +167,7 @@ def _remove_once(project: str) -> list[str]:
 
 def remove_images(project: str) -> list[str]:
     """Remove the images that a project built under its own tags; returns their names."""
-    client = docker.from_env(timeout=30)
+    client = docker_client.connected(30)
     found = client.images.list(filters={"reference": [f"*:{project}*", f"*/*:{project}*"]})
     names = sorted((tag for one in found for tag in one.tags if project in tag), reverse=True)
     for name in names:  # one that was built on another comes first
@@ -182,7 +187,7 @@ def _gone(remove_one: Callable[[], object]) -> None:
 
 def projects() -> dict[str, str]:
     """Every project of ours on this engine, with its owner (empty where that is not known)."""
-    client = docker.from_env(timeout=30)
+    client = docker_client.connected(30)
     labelled = [
         *(one.labels for one in client.containers.list(all=True, ignore_removed=True)),
         *(one.attrs.get("Labels") or {} for one in client.networks.list()),
@@ -259,6 +264,7 @@ def _main(project: str, pipe: int) -> None:
     select.select([pipe], [], [])
     if os.read(pipe, 16) != b"done":
         take_down(project)
+        docker_config.sweep()
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ from drillbook import journal as events
 from drillbook import reaper
 from drillbook.journal import Journal
 from drillbook.lanes import Lane, Merger
-from drillbook.machine import images
+from drillbook.machine import environment, images, readable
 from drillbook.machine import ready as machine
+from drillbook.machine.refused import Refused
 from drillbook.platforms import PortTaken, StackError
 from drillbook.platforms.compose.stack import Stack, free_ports, port_taken
 from drillbook.runbook import Platform, Runbook
@@ -36,7 +37,7 @@ RUNS = ROOT / "reports" / "runs"
 DEFAULT_RUNBOOK = ROOT / "runbook.md"
 ENTRY = re.compile(r"\d+(\.\d+)*")
 VERSIONS_OF = ("pytest", "testcontainers", "toxiproxy-python", "httpx", "docker")
-CANNOT_START = (machine.MachineNotReady, images.ImageError, reaper.NotRemoved)
+CANNOT_START = (machine.MachineNotReady, images.ImageError, reaper.NotRemoved, Refused)
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 PLATFORM: Platform = "compose"
 
@@ -189,8 +190,9 @@ class Run:
     # --- within ------------------------------------------------------------------------------
     def _prepare(self) -> list[images.Image]:
         """Make the machine able, remove what killed runs left, choose images."""
-        engine = machine.make_ready(self.say)
-        os.environ.setdefault("DOCKER_HOST", engine.endpoint)
+        for name in readable.make_readable():
+            self.say(f"Files: {name} is made readable for containers, whose users are others")
+        machine.make_ready(self.say)
         for name in reaper.sweep():
             self.say(f"Removed {name}, left by a run that was killed")
         if self.watched:
@@ -205,9 +207,7 @@ class Run:
     def ports(self) -> dict[str, str]:
         """The ports that this run publishes, where they are not the documented ones."""
         if self.lane is None or self.lane.documented_ports:
-            return {
-                name: os.environ[name] for name in self.system.variables if os.environ.get(name)
-            }
+            return environment.ports()
         names = list(self.system.variables)
         return {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
 
@@ -238,14 +238,14 @@ class Run:
         system = self.system
         secret = {name: secrets.token_urlsafe(12) for name in system.secrets}
         self.journal.secrets.extend(secret.values())
-        environment = {
+        variables = {
             **images.environment(chosen),
             **self.ports,
             **secret,
             **self._resources.enter_context(system.environment()),
         }
         make = system.stacks.get(PLATFORM)
-        stack: Stack = make(environment) if make else Stack(environment, system)
+        stack: Stack = make(variables) if make else Stack(variables, system)
         stack.files = self.directory / "chaos"
         self.stack = stack
         took_s = stack.up()

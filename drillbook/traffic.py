@@ -120,7 +120,7 @@ class Witness:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         under_way: set[asyncio.Task[None]] = set()
         async with httpx.AsyncClient(
-            base_url=self._url, timeout=REQUEST_DEADLINE_S, limits=limits
+            base_url=self._url, timeout=REQUEST_DEADLINE_S, limits=limits, trust_env=False
         ) as client:
             due = time.monotonic()
             number = 0
@@ -187,7 +187,9 @@ class Witness:
         The write goes into the ledger like every other.
         """
         if self._client is None:  # making one takes longer than what it is for
-            self._client = httpx.Client(base_url=self._url, timeout=REQUEST_DEADLINE_S)
+            self._client = httpx.Client(
+                base_url=self._url, timeout=REQUEST_DEADLINE_S, trust_env=False
+            )
         client, chance = self._client, random.Random()  # noqa: S311 - a look takes no repeatable turn
 
         def ask(call: Call) -> httpx.Response:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+
+from drillbook.machine import environment
+
+if __name__ == "__main__":  # before anything that the caller's environment could change
+    environment.enter("loadtests")
+
+import signal
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from drillbook import significance
 from loadtests import objectives, shapes, target
+from loadtests.stream import FILE_NAME
 
 KNEE_USERS = 400
 USERS = 20
@@ -107,6 +108,8 @@ def parse(arguments: list[str] | None = None) -> Options:
     one = parser()
     given = one.parse_args(arguments)
     host = ""
+    if given.directory and (given.directory / FILE_NAME).exists():
+        one.error(f"--directory {given.directory} holds a run already: name another folder")
     if given.host:
         try:
             host = target.checked(given.host, may_harm=given.i_may_load_this_host)

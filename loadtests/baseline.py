@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drillbook.machine import environment
 from drillbook.significance import (
     AFTER,
     BEFORE,
@@ -65,17 +66,20 @@ def checked_out(ref: str) -> Iterator[tuple[Path, str]]:
 
 
 def _git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
+    done = subprocess.run(
+        ["git", *arguments], cwd=ROOT, env=environment.plain(), capture_output=True, check=True
+    )
+    return done.stdout
 
 
 @contextmanager
 def both(ref: str, say: Say) -> Iterator[dict[str, Shop]]:
     """The stacks of a commit and of the working tree, side by side. Raises TargetError."""
-    environment = own_stack.ready(say)
+    variables = own_stack.ready(say)
     with ExitStack() as held:
         tree, commit = held.enter_context(checked_out(ref))
-        old = own_stack.running(environment, say, tree=tree, tag=f"at-{commit}", any_ports=True)
-        new = own_stack.running(environment, say, any_ports=True)
+        old = own_stack.running(variables, say, tree=tree, tag=f"at-{commit}", any_ports=True)
+        new = own_stack.running(variables, say, any_ports=True)
         yield {BEFORE: held.enter_context(old), AFTER: held.enter_context(new)}
 
 

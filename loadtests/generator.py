@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from drillbook.machine import environment
 from drillbook.platforms.compose.stack import free_ports
 from loadtests import stream
 from loadtests.stream import Row
@@ -78,14 +79,14 @@ class Plan:
             "--seed": self.seed,
             "--step-s": self.step_s,
             "--searches": self.searches,
-            "--stream": self.stream,
+            "--stream": self.stream.absolute(),
             "--lifeline": lifeline,
             "--stop-timeout": 0,
         }
         if self.only:
             told["--only"] = self.only
         if self.objectives is not None:
-            told["--objectives"] = self.objectives
+            told["--objectives"] = self.objectives.absolute()
         if self.processes:
             (port,) = free_ports(1)
             told |= {"--processes": self.processes, "--master-bind-host": "127.0.0.1"}
@@ -122,6 +123,7 @@ class Generator:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "locust", *self.plan.arguments(reading)],
                 cwd=ROOT,
+                env={**environment.python(), "HOME": environment.NO_HOME},  # has no .locust.conf
                 pass_fds=[reading],
                 start_new_session=True,  # Ctrl-C is for us to pass on, once
                 stdin=subprocess.DEVNULL,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from drillbook.machine import images
+from drillbook.machine import images, readable
 from drillbook.machine import ready as machine
+from drillbook.machine.refused import Refused
 from fixtures.folders import ROOT
 from fixtures.images import SERVICES
 from fixtures.shop import Shop
@@ -18,10 +18,10 @@ from loadtests.target import TargetError, production
 def ready(say: Callable[[str], None]) -> dict[str, str]:
     """Make the machine able and choose images; the variables that name them. Raises TargetError."""
     try:
-        engine = machine.make_ready(say)
-        os.environ.setdefault("DOCKER_HOST", engine.endpoint)
+        readable.make_readable()
+        machine.make_ready(say)
         return images.environment(images.choose(SERVICES, say))
-    except (machine.MachineNotReady, images.ImageError) as error:
+    except (machine.MachineNotReady, images.ImageError, Refused) as error:
         raise TargetError(str(error)) from error
 
 

@@ -7,13 +7,13 @@ nothing between its services, on ports of its own.
 from __future__ import annotations
 
 import ipaddress
-import os
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from drillbook.machine import environment
 from drillbook.platforms import StackError
 from drillbook.platforms.compose.stack import free_ports
 from fixtures.folders import ROOT
@@ -62,7 +62,7 @@ def production(
     """
     system = replace(SYSTEM, folder=tree / "service", settings=SETTINGS)
     stack = Shop({**images, "POSTGRES_PASSWORD": "of-no-use-elsewhere"}, system, chaos=False)
-    wanted = {} if any_ports else os.environ
+    wanted = {} if any_ports else environment.ports()
     entrances = SYSTEM.entrances.values()
     for entrance, port in zip(entrances, free_ports(len(entrances)), strict=True):
         stack.environment[entrance.variable] = wanted.get(entrance.variable) or str(port)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from drillbook.machine import environment
 from drillbook.machine.host import Apt, Host, PackageError
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
@@ -63,7 +64,12 @@ def run(url: str, paths: list[str], duration_s: float, *, post: bool = False) ->
     ]  # fmt: skip
     before, began_s = _children_s(), time.monotonic()
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=duration_s + ENDS_WITHIN_S
+        command,
+        env=environment.plain(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=duration_s + ENDS_WITHIN_S,
     )
     span_s = time.monotonic() - began_s
     told = [line for line in done.stdout.splitlines() if line.startswith('{"wrk"')]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from drillbook.machine import ready as machine
@@ -11,12 +9,9 @@ from drillbook.machine.ready import Engine
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    """The engine of this machine, which the libraries are pointed to as well."""
-    engine = machine.make_ready(print)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", engine.endpoint)
-        yield engine
+def engine() -> Engine:
+    """The engine of this machine."""
+    return machine.make_ready(print)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -261,12 +261,17 @@ def test_a_registry_is_asked_through_the_engine(failure: Exception | None, why: 
     assert docker_engine(FakeHost(), failure).unreachable("postgres:17") == why
 
 
-def test_a_build_is_given_proxies_and_a_private_authority_where_there_are_some() -> None:
-    host = debian(variables={"HTTPS_PROXY": "http://p", "SSL_CERT_FILE": "/etc/ca.crt"})
+def test_a_build_is_given_proxies_and_a_private_authority_where_there_are_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://p")
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/ca.crt")
+    host = debian(variables={"GOPROXY": "https://go.corp"})
     host.answers["docker build"] = OK
     docker_engine(host).build("drillbook/x:1", Path("/r/x"), "debian:trixie-slim", "abc")
     (command,) = host.commands
-    assert "--build-arg HTTPS_PROXY " in command
+    assert "--build-arg https_proxy=http://p " in command
+    assert "--build-arg GOPROXY=https://go.corp " in command
     assert "--build-arg DEBIAN_IMAGE=debian:trixie-slim" in command
     assert "--secret id=ca_bundle,src=/etc/ca.crt" in command
     assert "--label drillbook.recipe=abc" in command

@@ -199,7 +199,6 @@ def assert_it_is_kept_until_cleaned(run: StartedRun, monkeypatch: pytest.MonkeyP
     url = f"http://127.0.0.1:{run.ports['HTTP_PORT']}"
     assert f"Kept: {url}" in run.said
     assert httpx.get(f"{url}/health").status_code == httpx.codes.OK
-    monkeypatch.setenv("DOCKER_HOST", os.environ.get("DOCKER_HOST", ""))
     # other runs on this engine are none of this test's business
     monkeypatch.setattr(reaper, "projects", lambda: {run.project: ""})
     said: list[str] = []

@@ -12,8 +12,6 @@ from tests.fake_host import OK, FakeHost, debian
 
 UNREACHABLE = Done(1, "Cannot connect to the Docker daemon. Is the docker daemon running?")
 NO_PLUGIN = Done(1, "docker: 'compose' is not a docker command.")
-SOCKET = "unix:///run/user/1000/docker.sock"
-CONTEXT = Done(0, json.dumps([{"Endpoints": {"docker": {"Host": SOCKET}}}]))
 PLUGIN_FILES = [f"{machine.PLUGINS}/docker-{name}" for name in ("buildx", "compose")]
 
 
@@ -28,7 +26,6 @@ def able(host: FakeHost) -> FakeHost:
         "docker version": Done(0, "27.3.1\n"),
         "docker compose version": Done(0, "2.29.7\n"),
         "docker buildx version": Done(0, "github.com/docker/buildx v0.17.1"),
-        "docker context inspect": CONTEXT,
     }
     return host
 
@@ -56,7 +53,6 @@ def once_installed(host: FakeHost) -> Callable[[], Done]:
         "docker version": version,
         "docker compose version": compose,
         "docker buildx version": buildx,
-        "docker context inspect": NO_PLUGIN,
         "install --yes --no-install-recommends docker.io": install,
     }
     return version
@@ -68,7 +64,7 @@ def test_an_able_machine_is_left_as_it_is(said: list[str]) -> None:
 
     engine = machine.make_ready(said.append, host)
 
-    assert engine == machine.Engine("27.3.1", "2.29.7", False, SOCKET)
+    assert engine == machine.Engine("27.3.1", "2.29.7", False)
     assert said == []
     assert host.contents == before
     assert host.started == []
@@ -83,7 +79,6 @@ def test_a_bare_debian_gets_an_engine_and_the_plugins_alone(said: list[str]) -> 
 
     assert engine.started_by_us
     assert (engine.version, engine.compose_version) == ("20.10.24+dfsg1", "2.26.1-4")
-    assert engine.endpoint == "unix:///var/run/docker.sock"
     assert host.started == ["dockerd"]
     ours = {*PLUGIN_FILES, "/etc/docker/daemon.json"}
     assert {path for path in host.contents if "docker" in path} == ours

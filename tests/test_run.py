@@ -35,7 +35,7 @@ def said() -> list[str]:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Iterator[Run]:
     """A run on a machine that lacks nothing, up to where its stack would come up."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
-    engine = machine.Engine("27.0", "2.26", False, "unix:///nonexistent")
+    engine = machine.Engine("27.0", "2.26", False)
     monkeypatch.setattr(machine, "make_ready", lambda say: engine)
     monkeypatch.setattr(images, "choose", lambda kinds, say: [])
     monkeypatch.setattr(reaper, "sweep", lambda: ["drillbook-1-ab-db-1"])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+VARIABLES = "variables.txt"
 TOOLS = ("cat", "cmp", "cp", "dirname", "env", "id", "mkdir", "rm", "sed", "sh", "touch")
 MADE_FROM = ("requirements.lock", "pyproject.toml", "tox.ini")
 DEADLINE_S = 20
@@ -60,8 +61,9 @@ def clone(tmp_path: Path) -> Clone:
     made = Clone(tmp_path / "clone", tmp_path / "bin")
     for folder in (made.folder, made.programs):
         folder.mkdir()
-    for name in ("run", *MADE_FROM):
-        shutil.copy(ROOT / name, made.folder)
+    for name in ("run", *MADE_FROM, VARIABLES):
+        (made.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, made.folder / name)
     for tool in TOOLS:
         found = shutil.which(tool)
         assert found, tool
@@ -104,7 +106,7 @@ def test_the_usage_names_every_job_that_tox_has() -> None:
 # --- Python ------------------------------------------------------------------------------------
 def test_no_python_is_explained(clone: Clone) -> None:
     ended = clone.run("drills")
-    assert ended.returncode == 2
+    assert ended.returncode == 3
     assert ended.stderr == "run: Python 3.11 or newer is needed, and none is on PATH\n"
 
 
@@ -116,7 +118,7 @@ def test_a_python_too_old_is_not_taken(clone: Clone) -> None:
 def test_a_python_that_cannot_make_environments_is_explained(clone: Clone) -> None:
     clone.program("python3", 'case "$2" in *ensurepip*) exit 1 ;; esac')
     ended = clone.run("drills")
-    assert ended.returncode == 2
+    assert ended.returncode == 3
     assert "python3 cannot make environments; install its venv package" in ended.stderr
 
 
@@ -130,14 +132,14 @@ def test_root_on_debian_is_given_what_python_lacks(clone: Clone) -> None:
     asked = (clone.folder / "venv").read_text().splitlines()
     assert asked[-1] == "apt-get -qq install --yes --no-install-recommends python3-venv"
     assert "run: making .venv with" in ended.stderr
-    assert ended.returncode == 9, "the environment itself could not be made"
+    assert ended.returncode == 3, "the environment itself could not be made"
 
 
 def test_packages_that_cannot_be_installed_are_explained(clone: Clone) -> None:
     clone.program("id", "echo 0")
     clone.program("apt-get", "echo 'E: no network'; exit 100")
     ended = clone.run("drills")
-    assert ended.returncode == 2
+    assert ended.returncode == 3
     assert "E: no network" in ended.stderr
     assert "apt-get could not install python3-venv" in ended.stderr
 
@@ -172,7 +174,7 @@ def test_an_environment_that_tox_cannot_make_is_shown(clone: Clone) -> None:
     (clone.folder / ".tox/drills/made-from").unlink()
     for _ in "once", "again":
         ended = clone.run("drills")
-        assert (ended.returncode, ended.stdout) == (2, "")
+        assert (ended.returncode, ended.stdout) == (3, "")
         assert ended.stderr.endswith("no such package\n")
 
 
@@ -216,13 +218,13 @@ def test_a_half_made_environment_is_made_anew(clone: Clone) -> None:
     (clone.folder / ".venv/made-from.lock").unlink()
     clone.program("python3", 'test "$1" != -m || { echo "made: $*"; exit 9; }')
     ended = clone.run("drills")
-    assert (ended.returncode, ended.stdout) == (9, "made: -m venv --clear .venv\n")
+    assert (ended.returncode, ended.stdout) == (3, "made: -m venv --clear .venv\n")
 
 
 def test_uv_is_installed_from_the_locks_own_lines(clone: Clone) -> None:
     clone.made("drills")
     (clone.folder / ".venv/made-from.lock").unlink()
-    pip = f'case "$*" in *pip*) cat .venv/uv.txt; cp {clone.programs}/uv .venv/bin/uv ;; esac'
+    pip = f'case "$*" in *install*) cat .venv/uv.txt; cp {clone.programs}/uv .venv/bin/uv ;; esac'
     clone.program("uv", "exit 0")
     clone.program("pip", "", clone.folder / ".venv/bin")
     clone.program("python", pip, clone.folder / ".venv/bin")

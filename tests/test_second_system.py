@@ -16,6 +16,7 @@ from drillbook.platforms.compose.stack import free_ports
 from fixtures.shop import SYSTEM
 
 ROOT = Path(__file__).parents[1]
+BEHIND_A_PROXY = overlay.BuildNetwork("/etc/bundle.crt", {"http_proxy": "http://proxy:3128"})
 JUKEBOX = ROOT / "tests" / "jukebox"
 
 
@@ -82,16 +83,17 @@ def test_every_link_is_proxied_under_the_name_its_callers_use(described: system.
 
 
 def test_the_overlay_replaces_networks_and_says_so_in_yaml(tmp_path: Path) -> None:
-    written = overlay.write(SYSTEM, SYSTEM.links, tmp_path, "me", "/etc/bundle.crt").read_text()
+    written = overlay.write(SYSTEM, SYSTEM.links, tmp_path, "me", BEHIND_A_PROXY).read_text()
     assert written.count("networks: !override") == len(SYSTEM.links)
     assert "ca_bundle" in written
+    assert "http_proxy: http://proxy:3128" in written
     assert [one["name"] for one in json.loads((tmp_path / "toxiproxy.json").read_text())] == [
         *("db", "payments", "backend")
     ]
 
 
 def test_without_links_the_system_runs_as_in_production(tmp_path: Path) -> None:
-    written = overlay.write(SYSTEM, (), tmp_path, "me", "").read_text()
+    written = overlay.write(SYSTEM, (), tmp_path, "me").read_text()
     assert "toxiproxy" not in written
     assert "ports" not in written
     assert "drillbook.owner: me" in written

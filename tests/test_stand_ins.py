@@ -18,7 +18,7 @@ from docker import DockerClient
 from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
-from drillbook.machine import images
+from drillbook.machine import docker_client, images
 from drillbook.machine.ready import Engine
 from fixtures.images import MONITORING, STACK, TOOLBOX
 
@@ -31,7 +31,7 @@ DATABASE = {"POSTGRES_USER": "user", "POSTGRES_PASSWORD": "secret", "POSTGRES_DB
 @pytest.fixture(scope="module")
 def client(engine: Engine) -> Iterator[DockerClient]:
     images.stand_ins(STACK, print)
-    client = DockerClient(base_url=engine.endpoint, timeout=60)
+    client = docker_client.connected(60)
     yield client
     client.close()
 

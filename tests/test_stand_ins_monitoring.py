@@ -12,7 +12,7 @@ import pytest
 from docker import DockerClient
 from docker.models.containers import Container
 
-from drillbook.machine import images
+from drillbook.machine import docker_client, images
 from drillbook.machine.ready import Engine
 from fixtures.images import MONITORING, PROMETHEUS, TOOLBOX
 from tests.test_stand_ins import eventually, execute, one_shot, reference, running
@@ -25,7 +25,7 @@ Reference = Callable[[str], str]
 @pytest.fixture(scope="module")
 def client(engine: Engine) -> Iterator[DockerClient]:
     images.stand_ins((*MONITORING, TOOLBOX), print)
-    client = DockerClient(base_url=engine.endpoint, timeout=60)
+    client = docker_client.connected(60)
     yield client
     client.close()
 

@@ -19,6 +19,7 @@ from benchmarks.database_down.bare import Bare
 from benchmarks.database_down.drilled import drilled
 from benchmarks.database_down.toolkit import command, experimented
 from benchmarks.stage import Stage, say, staged
+from drillbook.machine import environment
 from drillbook.runbook import load
 
 DRILL, BARE = "drill", "bare script"
@@ -67,4 +68,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    environment.enter("benchmarks.database_down")
     sys.exit(main())

@@ -14,11 +14,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import docker
 import httpx
 
 from benchmarks.database_down.outage import DEADLINE_S, EVERY_S, READ, UNREACHABLE, names
 from benchmarks.stage import Stage
+from drillbook.machine import docker_client
 
 CATEGORY = "/items?category=lamps&limit=20"
 
@@ -29,8 +29,10 @@ class Bare:
     def __init__(self, stage: Stage) -> None:
         self._names = names(stage)
         self._url = stage.stack.url
-        self._engine = docker.from_env()
-        self._http = httpx.Client(timeout=5.0, limits=httpx.Limits(max_keepalive_connections=0))
+        self._engine = docker_client.connected(60)
+        self._http = httpx.Client(
+            trust_env=False, timeout=5.0, limits=httpx.Limits(max_keepalive_connections=0)
+        )
 
     def __call__(self) -> None:
         """Cause the outage and heal it. Raises AssertionError where anything is otherwise."""

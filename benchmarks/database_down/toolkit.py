@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.database_down.outage import DEADLINE_S, UNREACHABLE, names
 from benchmarks.stage import Stage
+from drillbook.machine import environment
 
 HERE = Path(__file__).parent
 
@@ -47,7 +47,7 @@ def experimented(stage: Stage, directory: Path) -> Journal:
             *(command(), "--no-version-check", "--no-log-file"),
             *("run", "--journal-path", str(journal), str(HERE / "experiment.json")),
         ],
-        env={**os.environ, **_configuration(stage)},
+        env={**environment.docker(), **_configuration(stage)},
         cwd=directory,
         capture_output=True,
         text=True,

@@ -7,17 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
+from drillbook.machine import docker_client, environment
 from drillbook.machine.host import KEYRING, Apt, Done, Host, PackageError, debian_mirror
 
 RELEASE = "trixie"
 RECIPE_LABEL = "drillbook.recipe"
 REGISTRY_DEADLINE_S = 8
 CHANGE_DEADLINE_S = 900.0
-PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 GO_SETTINGS = ("GOPROXY", "GONOSUMDB")
 # What an image for containers leaves out, as the official slim images do.
 LEFT_OUT = ("doc", "groff", "info", "lintian", "locale", "man")
@@ -35,7 +34,7 @@ class DockerEngine:
 
     @cached_property
     def _api(self) -> Any:  # its type stubs leave out the calls' types
-        return docker.from_env(timeout=REGISTRY_DEADLINE_S).api
+        return docker_client.connected(REGISTRY_DEADLINE_S).api
 
     def named(self, variable: str) -> str:
         """The image that a person named in the environment, or nothing."""
@@ -96,15 +95,14 @@ class DockerEngine:
 
     def build(self, reference: str, folder: Path, base: str, recipe: str) -> None:
         """Build a stand-in from its folder. Raises BuildError."""
-        host = self._host
-        # A bare name passes on the value that the variable has here.
-        passed_on = [name for name in (*PROXIES, *GO_SETTINGS) if host.variable(name)]
-        bundle = host.variable("SSL_CERT_FILE")
+        settings = {name: self._host.variable(name) for name in GO_SETTINGS}
+        passed_on = environment.build_proxies() | {k: to for k, to in settings.items() if to}
+        bundle = environment.ca_bundle()
         self._do(
             *("docker", "build", "--tag", reference),
             *("--label", f"{RECIPE_LABEL}={recipe}"),
             *("--build-arg", f"DEBIAN_IMAGE={base}"),
-            *(word for name in passed_on for word in ("--build-arg", name)),
+            *(word for one in passed_on.items() for word in ("--build-arg", "=".join(one))),
             *(("--secret", f"id=ca_bundle,src={bundle}") if bundle else ()),
             *("--progress", "plain", str(folder)),
         )
@@ -122,8 +120,6 @@ class DockerEngine:
             raise BuildError(str(error)) from error
 
     def _do(self, *command: str) -> None:
-        done = self._host.run(
-            *command, deadline_s=CHANGE_DEADLINE_S, environment={"DOCKER_BUILDKIT": "1"}
-        )
+        done = self._host.run(*command, deadline_s=CHANGE_DEADLINE_S)
         if not done.ok:
             raise BuildError(f"{command[0]} failed ({done.status}):\n{done.tail(20)}")

@@ -7,7 +7,6 @@ Debian or Ubuntu; anywhere else a single message says what is missing and how to
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,8 +49,6 @@ class Engine:
     version: str
     compose_version: str
     started_by_us: bool
-    endpoint: str
-    """What the command line talks to; for DOCKER_HOST, so that libraries talk to the same."""
 
 
 def make_ready(say: Say, host: Host | None = None) -> Engine:
@@ -60,16 +57,6 @@ def make_ready(say: Say, host: Host | None = None) -> Engine:
     Raises MachineNotReady with what is missing and how to get it.
     """
     return _Machine(host or Host(), say).make_ready()
-
-
-def endpoint(host: Host | None = None) -> str:
-    """Where the `docker` command finds its engine: libraries know nothing of its contexts."""
-    host = host or Host()
-    asked = host.run("docker", "context", "inspect", deadline_s=ASK_DEADLINE_S)
-    if not asked.ok:  # a client without contexts talks to DOCKER_HOST or the usual socket
-        return host.variable("DOCKER_HOST") or "unix:///var/run/docker.sock"
-    found: str = json.loads(asked.output)[0]["Endpoints"]["docker"]["Host"]
-    return found
 
 
 def chromium(say: Say, host: Host | None = None) -> str:
@@ -138,7 +125,7 @@ class _Machine:
             raise MachineNotReady(
                 f"The Docker engine is {version}; the drills need 20.10 or newer. Update it."
             )
-        return Engine(version, compose, started, endpoint(self.host))
+        return Engine(version, compose, started)
 
     # --- asking ------------------------------------------------------------------------------
     def _engine_version(self) -> tuple[str, str]:
@@ -190,8 +177,8 @@ class _Machine:
         host = self.host
         if host.variable("DOCKER_HOST"):
             raise MachineNotReady(
-                f"No Docker engine answers at DOCKER_HOST={host.variable('DOCKER_HOST')}: {why}\n"
-                "Start the engine there, or unset DOCKER_HOST."
+                f"No Docker engine answers at {host.variable('DOCKER_HOST')}: {why}\n"
+                "Start it there, or name another engine in DOCKER_HOST or DOCKER_CONTEXT."
             )
         if host.system != "Linux":
             raise MachineNotReady(

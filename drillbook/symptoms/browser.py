@@ -11,6 +11,7 @@ from typing import Any
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from drillbook.looking import CouldNotLook, Look
+from drillbook.machine import environment
 
 PAGE_DEADLINE_MS = 10_000
 FLAGS = [
@@ -21,6 +22,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--no-proxy-server",
 ]
 
 
@@ -28,7 +30,9 @@ FLAGS = [
 def launched(executable: str) -> Iterator[Browser]:
     """A headless Chromium, from its path. Raises playwright's Error where it does not start."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=FLAGS, env={**environment.plain()}
+        )
         try:
             yield browser
         finally:

@@ -73,7 +73,11 @@ class Prometheus:
 
     @cached_property
     def _api(self) -> Any:
-        return PrometheusConnect(url=self.url, retry=Retry(total=0), timeout=DEADLINE_S)
+        session = requests.Session()
+        session.trust_env = False  # neither a proxy nor a .netrc of the caller's
+        return PrometheusConnect(
+            url=self.url, retry=Retry(total=0), timeout=DEADLINE_S, session=session
+        )
 
     def instant(self, query: str) -> list[Sample]:
         """The value now of each series that a query gives. Raises QueryRejected."""

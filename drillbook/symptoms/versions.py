@@ -37,7 +37,7 @@ def compare(before_url: str, url: str, paths: Sequence[str]) -> list[Comparison]
     """Each path's median time in ms, a value a round. Raises AssertionError for a refusal."""
     hosts = {BEFORE: before_url, AFTER: url}
     took_ms: dict[tuple[str, str], list[float]] = {(v, path): [] for v in hosts for path in paths}
-    with httpx.Client(timeout=DEADLINE_S) as client:
+    with httpx.Client(timeout=DEADLINE_S, trust_env=False) as client:
         for version, path in took_ms:  # the first requests of a connection are slow in either
             http.median_ms(hosts[version] + path, client)
         for version in turns(ROUNDS):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,26 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(_Override, _represent)
 
 
-def write(system: System, links: Sequence[Link], folder: Path, owner: str, bundle: str) -> Path:
+@dataclass(frozen=True)
+class BuildNetwork:
+    """What an image build needs of the machine's network: authorities to trust, and proxies."""
+
+    bundle: str = ""
+    """The path of the host's certificate authorities; empty where builds need none."""
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    """By their names in lower case. Docker keeps these neither in the image nor in its cache."""
+
+
+def write(
+    system: System,
+    links: Sequence[Link],
+    folder: Path,
+    owner: str,
+    network: BuildNetwork = BuildNetwork(),
+) -> Path:
     """Write the overlay into a folder, with these links proxied; returns the Compose file.
 
-    ``owner`` names the run's process, as ``drillbook.reaper.owner`` does. ``bundle`` is the path
-    of the host's certificate authorities, which image builds then trust, or empty.
+    ``owner`` names the run's process, as ``drillbook.reaper.owner`` does.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,8 +77,7 @@ def write(system: System, links: Sequence[Link], folder: Path, owner: str, bundl
         proxy_links(overlay, services, links, proxies, owner)
         for name, port in system.direct.items():
             overlay["services"][name]["ports"] = [f"127.0.0.1::{port}"]
-    if bundle:
-        trust(overlay, services, bundle)
+    connect_builds(overlay, services, network)
     compose.write_text(yaml.dump(overlay, Dumper=_Dumper, sort_keys=False))
     return compose
 
@@ -117,12 +132,21 @@ def proxy_links(
     overlay["networks"] = {CONTROL: {"labels": labels}, UPSTREAM: {"labels": labels}}
 
 
-def trust(overlay: dict[str, Any], services: Mapping[str, Mapping[str, Any]], bundle: str) -> None:
-    """Give the host's certificate authorities to every build, as a secret that no layer keeps."""
+def connect_builds(
+    overlay: dict[str, Any], services: Mapping[str, Mapping[str, Any]], network: BuildNetwork
+) -> None:
+    """Give every build the host's authorities, as a secret that no layer keeps, and its proxies."""
     for name, written in services.items():
-        if written.get("build"):
-            overlay["services"][name]["build"] = {"secrets": ["ca_bundle"]}
-            overlay["secrets"] = {"ca_bundle": {"file": bundle}}
+        if not written.get("build"):
+            continue
+        build: dict[str, Any] = {}
+        if network.bundle:
+            build["secrets"] = ["ca_bundle"]
+            overlay["secrets"] = {"ca_bundle": {"file": network.bundle}}
+        if network.proxies:
+            build["args"] = dict(network.proxies)
+        if build:
+            overlay["services"][name]["build"] = build
 
 
 def _networks(service: Mapping[str, Any]) -> list[str]:

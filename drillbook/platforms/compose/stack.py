@@ -22,11 +22,12 @@ from pathlib import Path
 import docker
 import httpx
 from docker.models.containers import Container
-from testcontainers.compose import DockerCompose
 
 from drillbook import reaper
 from drillbook.looking import NeverSeen, until
+from drillbook.machine import docker_client, environment
 from drillbook.platforms.compose import fingerprint, overlay
+from drillbook.platforms.compose.command import Compose
 from drillbook.platforms.compose.links import Links
 from drillbook.platforms.compose.service import (
     NUMBER_LABEL,
@@ -47,19 +48,6 @@ STARTS_S = 60.0
 BESIDE = "beside"
 
 Environment = dict[str, str]
-
-
-class _Compose(DockerCompose):
-    """Testcontainers' Compose, run in an environment that is given and not this process' own."""
-
-    environment: Mapping[str, str]
-
-    def _run_command(
-        self, cmd: str | list[str], context: str | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            cmd, capture_output=True, check=True, cwd=context or self.context, env=self.environment
-        )
 
 
 @dataclass(repr=False)
@@ -121,7 +109,7 @@ class Stack:
     @cached_property
     def docker(self) -> docker.DockerClient:
         """The Docker SDK's client for the engine of this run."""
-        return docker.from_env(timeout=API_DEADLINE_S)
+        return docker_client.connected(API_DEADLINE_S)
 
     @cached_property
     def http(self) -> httpx.Client:
@@ -130,6 +118,7 @@ class Stack:
             timeout=httpx.Timeout(5.0, connect=2.0),
             verify=False,  # noqa: S501 - a stack makes its own certificate at start
             limits=httpx.Limits(max_keepalive_connections=0),
+            trust_env=False,
         )
 
     @property
@@ -167,7 +156,7 @@ class Stack:
 
     def shell_environment(self) -> dict[str, str]:
         """The environment in which a person at this stack's terminal types commands."""
-        return {**os.environ, **self._compose_environment()}
+        return {**environment.typed(), **self._compose_environment()}
 
     # --- time and residue ----------------------------------------------------------------------
     def mark(self) -> None:
@@ -198,7 +187,7 @@ class Stack:
         self._reaper = self._reaper or reaper.watch(self.project)
         try:
             self._compose_object(build=True).start()
-        except subprocess.CalledProcessError as error:
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             words = _words(error.stderr) or _words(error.stdout)
             raise StackError(
                 f"the stack did not come up; Compose said:\n{words}{self._ailing()}"
@@ -215,7 +204,7 @@ class Stack:
         self._close_links()
         try:
             self._compose_object(build=False).stop()
-        except subprocess.CalledProcessError as error:
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             raise StackError(f"the stack did not go down: {_words(error.stderr)}") from error
         reaper.remove_images(self.project)
         self._dismiss_reaper()
@@ -238,7 +227,7 @@ class Stack:
             return subprocess.run(
                 command,
                 cwd=self.system.folder,
-                env=self.shell_environment(),
+                env=self._compose_shell(),
                 text=True,
                 capture_output=True,
                 timeout=deadline_s,
@@ -357,6 +346,10 @@ class Stack:
                 parts += f"\n{container.name} ({state['Status']}, {health}) said last:\n{tail}"
         return parts
 
+    def _compose_shell(self) -> dict[str, str]:
+        """For Compose itself, which pulls and builds."""
+        return {**environment.downloading(), **self._compose_environment()}
+
     def _compose_environment(self) -> Environment:
         # a tag of its own, so that two runs on one engine never get each other's build
         tags = {name: self.environment.get(name, self.project) for name in self.system.tags}
@@ -370,24 +363,24 @@ class Stack:
             "DRILLBOOK_OWNER": reaper.owner(),
         }
 
-    def _compose_object(self, *, build: bool) -> DockerCompose:
-        compose = _Compose(
+    def _compose_object(self, *, build: bool) -> Compose:
+        return Compose(
             context=self.system.folder,
             compose_file_name=self.compose_files(),
+            docker_command_path="docker",
             build=build,
             wait=True,
+            variables=self._compose_shell(),
         )
-        compose.environment = self.shell_environment()
-        return compose
 
     def _write_overlay(self) -> None:
         folder = self.files / self.project if self.files else None
         if folder is None:
             self._temporary = self._temporary or tempfile.TemporaryDirectory(prefix="drillbook-")
             folder = Path(self._temporary.name)
-        bundle = os.environ.get("SSL_CERT_FILE", "")
         links = self.system.links if self.chaos else ()
-        self._overlay = overlay.write(self.system, links, folder, reaper.owner(), bundle)
+        network = overlay.BuildNetwork(environment.ca_bundle(), environment.build_proxies())
+        self._overlay = overlay.write(self.system, links, folder, reaper.owner(), network)
 
     def _close_links(self) -> None:
         if self._links is not None:
