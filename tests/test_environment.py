@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import hashlib
 import json
 import os
 import re
@@ -14,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.machine import docker_config, environment, images, readable
+from drillbook.machine import docker_config, environment, readable
+from drillbook.machine.images import BASE, NETSHOOT
 from drillbook.machine.refused import Refused
-from drillbook.platforms.compose import build_network
-from drillbook.platforms.compose.stack import Stack
-from loadtests.target import ProductionStack
+from fixtures.images import GRAFANA, MONITORING, STACK
+from fixtures.shop import SYSTEM, Shop
+from loadtests.target import production
 from tests.hostile import COMPOSE_FILES, HOSTILE, OF_TOOLS, hostile, interpolated
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,16 +30,16 @@ CHILDREN: dict[str, Callable[[], dict[str, str]]] = {
     "docker": environment.docker,
     "downloading": environment.downloading,
     "typed": environment.typed,
-    "a stack's Compose": lambda: (
-        Stack({"POSTGRES_PASSWORD": "x"})._compose_object(build=True).variables
-    ),  # type: ignore[dict-item]
-    "a stack's terminal": lambda: Stack({"POSTGRES_PASSWORD": "x"}).shell_environment(),
-    "a loaded stack's Compose": lambda: ProductionStack({})._environment(),
+    "a stack's Compose": lambda: dict(
+        Shop({"POSTGRES_PASSWORD": "x"})._compose_object(build=True).variables
+    ),
+    "a stack's terminal": lambda: Shop({"POSTGRES_PASSWORD": "x"}).shell_environment(),
+    "a loaded stack's Compose": lambda: production({})._compose_shell(),
 }
 
 
 @pytest.fixture
-def caller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+def caller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     """A caller with nothing set but what every shell has."""
     for name in list(os.environ):
         monkeypatch.delenv(name)
@@ -54,10 +56,13 @@ def entered() -> dict[str, str]:
 
 # --- the list ----------------------------------------------------------------------------------
 def test_every_image_and_port_has_a_variable_that_counts() -> None:
-    kinds = [*images.KINDS.values(), images.BASE, images.GRAFANA]
+    kinds = [*STACK, *MONITORING, NETSHOOT, BASE, GRAFANA]
     uses = environment.variables()
     assert {name for name, use in uses.items() if use == "image"} == {one.variable for one in kinds}
-    assert {name for name, use in uses.items() if use == "port"} == set(environment.PORTS)
+    assert {name for name, use in uses.items() if use == "port"} == {
+        *SYSTEM.variables,
+        "GRAFANA_PORT",
+    }
 
 
 def test_tox_passes_on_what_counts_and_nothing_else() -> None:
@@ -78,7 +83,7 @@ def test_the_readme_names_exactly_what_counts() -> None:
 
 # --- a hostile caller --------------------------------------------------------------------------
 def test_the_hostile_variables_are_those_of_the_compose_files_and_of_every_tool() -> None:
-    assert len(COMPOSE_FILES) > 5
+    assert len(COMPOSE_FILES) > 3
     assert {"DATABASE_URL", "CORS_ORIGINS", "BACKEND_TAG", "RESTART_POLICY"} <= interpolated()
     assert not set(OF_TOOLS) & set(environment.variables())
 
@@ -86,7 +91,7 @@ def test_the_hostile_variables_are_those_of_the_compose_files_and_of_every_tool(
 @pytest.mark.parametrize("child", CHILDREN)
 def test_no_child_sees_what_a_hostile_caller_set(caller: pytest.MonkeyPatch, child: str) -> None:
     for name, value in hostile().items():
-        if name not in environment.PORTS:  # refused, see below
+        if environment.variables().get(name) != "port":  # refused, see below
             caller.setenv(name, value)
     seen = CHILDREN[child]()
     assert [name for name, value in seen.items() if HOSTILE in value] == []
@@ -137,9 +142,9 @@ def test_compose_itself_reads_nothing_of_a_hostile_callers(
     told = []
     for given in ({}, hostile()):
         for name, value in given.items():
-            if name not in (*environment.PORTS, "TMPDIR"):
+            if environment.variables().get(name) != "port" and name != "TMPDIR":
                 caller.setenv(name, value)
-        stack = Stack({"POSTGRES_PASSWORD": "x"}, project="drillbook-0-same")
+        stack = Shop({"POSTGRES_PASSWORD": "x"}, project="drillbook-0-same")
         told.append(
             subprocess.run(
                 ["docker", "compose", "config"],
@@ -172,8 +177,6 @@ def test_a_build_is_given_the_callers_proxies(caller: pytest.MonkeyPatch) -> Non
         "http_proxy": "http://proxy.corp:3128",
         "no_proxy": "localhost,127.0.0.1,::1",
     }
-    assert build_network.variables()["BUILD_HTTP_PROXY"] == "http://proxy.corp:3128"
-    assert any(path.endswith("build-proxies.yml") for path in build_network.layers())
 
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "localhost:3128", "http://[::1]:1"])
@@ -194,7 +197,6 @@ def test_the_callers_authorities_are_taken(
     caller.setenv(name, str(bundle))
     assert environment.ca_bundle() == str(bundle)
     assert environment.downloading()["SSL_CERT_FILE"] == str(bundle)
-    assert build_network.variables()["BUILD_CA_BUNDLE"] == str(bundle)
 
 
 def test_without_any_variable_the_systems_store_is_used(
@@ -261,7 +263,7 @@ def test_what_cannot_be_honoured_is_refused_in_one_line_that_names_it(
     assert "\n" not in said
 
 
-@pytest.mark.parametrize("module", ["scenarios", "loadtests", "drillbook.clean"])
+@pytest.mark.parametrize("module", ["drillbook", "loadtests", "drillbook.clean"])
 def test_every_job_refuses_before_it_does_anything(module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module],
@@ -332,7 +334,7 @@ def test_an_empty_or_missing_configuration_is_fine(
 
 def context(folder: Path, name: str, host: str, *, tls: bool = False) -> Path:
     """A context as Docker's command line keeps it."""
-    digest = __import__("hashlib").sha256(name.encode()).hexdigest()
+    digest = hashlib.sha256(name.encode()).hexdigest()
     meta = folder / "contexts/meta" / digest / "meta.json"
     meta.parent.mkdir(parents=True)
     meta.write_text(json.dumps({"Name": name, "Endpoints": {"docker": {"Host": host}}}))
@@ -418,13 +420,14 @@ def test_whatever_is_started_or_asked_is_given_its_environment(path: Path) -> No
     for name, call in calls(path):
         where = f"{path}:{call.lineno}"
         if name.startswith("subprocess.") or name == "_Outliving":
-            inherits = without("env", call) and name not in ("subprocess.TimeoutExpired",)
+            inherits = without("env", call) and name != "subprocess.TimeoutExpired"
             assert not inherits, f"{where}: a child inherits whatever there is"
         if name.startswith("httpx.") and name.partition(".")[2] in CLIENTS:
             assert not without("trust_env", call), f"{where}: a client takes the caller's proxies"
-        assert name not in {"docker.from_env", "httpx.get", "httpx.post", "requests.get"} or (
-            path.name == "docker_client.py"
-        ), f"{where}: a client takes the caller's proxies"
+        strange = name in {"docker.from_env", "httpx.get", "httpx.post", "requests.get"}
+        assert not strange or path.name == "docker_client.py", (
+            f"{where}: a client takes the caller's proxies"
+        )
 
 
 def test_only_one_module_reads_the_environment() -> None:

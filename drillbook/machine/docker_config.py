@@ -150,11 +150,17 @@ def _refuse_certificates(kept: Mapping[str, str]) -> None:
         raise Refused(f"DOCKER_CERT_PATH={one_line(path)} holds no ca.pem")
 
 
+_held: set[Path] = set()
+
+
 def _hold(private: Path) -> None:
     """Lock a folder until this process ends; the lock goes with it into what it executes."""
+    if private in _held:
+        return
     file = os.open(private / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fcntl.flock(file, fcntl.LOCK_EX)
     os.set_inheritable(file, True)
+    _held.add(private)
 
 
 def _proxies(whole: Mapping[str, Any]) -> dict[str, str]:
