@@ -35,6 +35,7 @@ def started() -> timing.Taken:
         began = time.time()
         subprocess.run(
             ["./run", "drills", "1", "--run-dir", str(directory)],
+            env=environment.downloading(),
             cwd=ROOT,
             capture_output=True,
             text=True,
