@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
@@ -87,6 +87,8 @@ async def shop_database() -> AsyncIterator[AsyncEngine]:
     )
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
+        # By which a migrated database is known.
+        await connection.execute(text("CREATE TABLE alembic_version (version_num TEXT)"))
         await connection.execute(
             insert(Item),
             [

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from support import FakePayments, assemble, client_of, make_settings
@@ -50,6 +51,11 @@ async def test_a_refused_connection_is_503_and_logged(
     (line,) = [line for line in log_lines() if line["logger"] == "app.health"]
     assert "Connection refused" in str(line["message"])
     assert line["level"] == "warning"
+
+
+async def test_a_process_is_alive_without_a_database() -> None:
+    async with _client(ConnectionRefusedError(111, "Connection refused")) as client:
+        assert (await client.get("/alive")).status_code == 204
 
 
 async def test_a_silent_database_is_503_within_the_deadline() -> None:
@@ -127,3 +133,10 @@ async def test_who_waits_too_long_for_a_connection_is_told_so(database: Database
                 pass
     async with queue.session():
         pass  # and the next one gets it again
+
+
+async def test_a_database_that_is_not_migrated_yet_is_503(database: Database) -> None:
+    async with database.session() as session:
+        await session.execute(text("DROP TABLE alembic_version"))
+    async with client_of(assemble(make_settings(), database, FakePayments().client())) as client:
+        assert (await client.get("/health")).status_code == 503

@@ -11,7 +11,7 @@ from app.core.metrics import IN_FLIGHT, LATENCY, REQUESTS
 logger = logging.getLogger("app.access")
 
 # Asked for every few seconds by machines; logged only when they fail.
-_ROUTINE = frozenset({"/health", "/metrics"})
+_ROUTINE = frozenset({"/alive", "/health", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
