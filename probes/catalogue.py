@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from probes.target import Entry, Settings
 SERVER_ERROR = range(500, 600)
 BEHIND_FAILS = (502, 504)
 ALLOW_ORIGIN = "Access-Control-Allow-Origin"
+PROJECT = "com.docker.compose.project"
 LOOKBACK_S = 300.0  # how old a sample may be for Prometheus to count it as present
 
 Judge = Callable[[Sequence[Exchange]], str]
@@ -298,8 +301,8 @@ def _containers(settings: Settings) -> Iterator[Probe]:
             ("4.1 symptom 1",),
             detector.name,
             detector.what,
-            (_listing(engine.address, engine.project),),
-            lambda answers: detector(_listed(answers[0])),
+            (_listing(engine.address),),
+            lambda answers: detector(_listed(answers[0], engine.project)),
         )
     if cluster is not None:
         query = urlencode({"labelSelector": cluster.selector} if cluster.selector else {})
@@ -316,18 +319,20 @@ def _containers(settings: Settings) -> Iterator[Probe]:
         )
 
 
-def _listing(address: str, project: str) -> Request:
-    filters = json.dumps({"label": [f"com.docker.compose.project={project}"]})
+def _listing(address: str) -> Request:
+    address = address or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    filters = json.dumps({"label": [PROJECT]})
     path = f"/containers/json?all=1&filters={quote(filters)}"
     if address.startswith("unix://"):
         socket = address.removeprefix("unix://")
         return Request("GET", f"http://engine{path}", socket=socket, whole=True)
-    return Request("GET", f"{address}{path}", whole=True)
+    return Request("GET", f"{address.replace('tcp://', 'http://')}{path}", whole=True)
 
 
-def _listed(answer: Exchange) -> dict[str, containers.Listed]:
+def _listed(answer: Exchange, project: str) -> dict[str, containers.Listed]:
     """Of several containers of a service the oldest speaks, as in a drill."""
-    found = sorted(_api(answer), key=lambda one: -int(one["Created"]))
+    found = [one for one in _api(answer) if fnmatchcase(one["Labels"][PROJECT], project)]
+    found.sort(key=lambda one: -int(one["Created"]))
     return {
         one["Labels"]["com.docker.compose.service"]: containers.Listed(one["State"], one["Status"])
         for one in found

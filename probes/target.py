@@ -167,10 +167,10 @@ class Grafana(Table):
 class Engine(Table):
     """A container engine's address; only its listing is asked for (4.1)."""
 
-    address: Annotated[str, StringConstraints(pattern=r"^(unix://|https?://)")] = (
-        "unix:///var/run/docker.sock"
-    )
+    address: Annotated[str, StringConstraints(pattern=r"^(unix|tcp|https?)://")] = ""
+    """By default what DOCKER_HOST says, else the usual socket."""
     project: str
+    """The Compose project; ``shop-*`` stands for any that begins so."""
     services: Annotated[list[str], Field(min_length=1)]
 
 

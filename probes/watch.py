@@ -133,8 +133,8 @@ class Watch:
         took_s = self.clock.monotonic() - began_s
         ended = self.clock.wall()
         changes = self.state.take(seen, ended, maintenance=bool(self.counts.maintenance))
-        told = [watched.last for watched in self.state.watched.values() if watched.last]
-        told = [one for one in told if one.probe.name in {each.probe.name for each in seen}]
+        watched = (self.state.watched[one.probe.name] for one in seen)
+        told = [one.last for one in watched if one.last is not None]
         self.counts.numbers["rounds"] += 1
         self.counts.last_round_s, self.counts.last_ended = took_s, ended
         finished = Round(self.state.name, began, took_s, self.counts.maintenance, told)
@@ -199,6 +199,8 @@ class Watch:
 
     # --- reporting -----------------------------------------------------------------------------
     def _count_pending(self) -> None:
+        if not self.settings.webhook_url:
+            return
         try:
             self.counts.pending = len(self.history.deliveries(self.state.name))
         except HistoryError as error:

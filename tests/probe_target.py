@@ -102,7 +102,10 @@ class _Handler(BaseHTTPRequestHandler):
                 "Created": 1,
                 "State": fake.container,
                 "Status": f"{fake.container} 3 seconds ago",
-                "Labels": {"com.docker.compose.service": "backend"},
+                "Labels": {
+                    "com.docker.compose.project": "shop",
+                    "com.docker.compose.service": "backend",
+                },
             }
             self._answer(200, json.dumps([listed]))
         elif "limit=many" in query and not fake.accepts_anything:

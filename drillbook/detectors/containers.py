@@ -18,14 +18,17 @@ class Listed:
     """In words: ``Exited (137) 3 seconds ago``."""
 
 
+AWAY = frozenset(("created", "dead", "exited", "removing", "restarting"))
+
+
 def not_running(*services: str) -> Detector[Mapping[str, Listed]]:
-    """A service's container is listed as exited, dead or restarting; or it is not listed at all."""
+    """A service's container is exited or restarting, or not listed. Paused is another thing."""
 
     def judge(listing: Mapping[str, Listed]) -> str:
         away = {
             name: listing[name].status if name in listing else "not there"
             for name in services
-            if name not in listing or listing[name].state != "running"
+            if name not in listing or listing[name].state in AWAY
         }
         assert away, f"{', '.join(services)}: running"
         return "; ".join(f"{name} is listed as {status}" for name, status in away.items())
