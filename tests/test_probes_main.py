@@ -155,6 +155,16 @@ def test_wrong_use_exits_4(arguments: list[str]) -> None:
     assert caught.value.code == 4
 
 
+def test_a_prober_needs_nothing_of_what_drills_need() -> None:
+    """It is installed in seconds, where there is no Docker, and no browser unless one is named."""
+    heavy = "docker pandas playwright psycopg pytest requests testcontainers toxiproxy httpx"
+    code = f"import sys, probes.__main__; print(*sorted(set({heavy.split()}) & set(sys.modules)))"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert shown.stdout.split() == []
+
+
 # --- secrets -------------------------------------------------------------------------------------
 def forms(secret: str) -> list[bytes]:
     """A secret as it might be found: plainly, in an address, in base64."""

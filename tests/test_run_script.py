@@ -32,10 +32,10 @@ class Clone:
         file.write_text(f"#!/bin/sh\n{body}\n")
         file.chmod(0o755)
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.folder / "run", *words],
-            env={"PATH": str(self.programs), "HOME": str(self.folder)},
+            env={"PATH": str(self.programs), "HOME": str(self.folder), **variables},
             cwd="/",
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -232,3 +232,18 @@ def test_uv_is_installed_from_the_locks_own_lines(clone: Clone) -> None:
     assert lines[0].startswith("uv==")
     assert all(line.startswith("    --hash=sha256:") for line in lines[1:-1])
     assert len(lines) > 2
+
+
+@pytest.mark.parametrize("words", ["--target FOLDER", "--target=FOLDER/staging.toml"])
+def test_probes_are_given_the_secrets_that_their_target_names_and_no_others(
+    clone: Clone, words: str
+) -> None:
+    clone.made("probes", does='echo "$TOKEN,$OTHER,$COMMENT."')
+    folder = clone.folder / "targets"
+    folder.mkdir()
+    (folder / "staging.toml").write_text(
+        '[headers]\nA = { env = "TOKEN" }  # not { env = "COMMENT" }\n'
+    )
+    arguments = words.replace("FOLDER", str(folder)).split()
+    shown = clone.run("probes", *arguments, TOKEN="secret", OTHER="x", COMMENT="x")
+    assert shown.stdout == "secret,,.\n", shown.stderr
