@@ -26,7 +26,7 @@ MASK = "********"
 
 @dataclass(frozen=True)
 class Ref:
-    """A runbook line as it stood when the run read it (see ``drillbook.runbook.document.Line``)."""
+    """A runbook line as it stood when the run read it (see ``drillbook.runbook.Line``)."""
 
     entry: str
     kind: str

@@ -26,7 +26,12 @@ from reports.verdicts import WORDS, Evidence, Judgement, Tally, Verdict
 from reports.wordings import Wordings, compare
 
 LONGEST_TRANSCRIPT = 20_000
-HEADINGS = {"symptom": "Symptoms", "cause": "Potential causes", "step": "Resolution steps"}
+HEADINGS = {
+    "symptom": "Symptoms",
+    "cause": "Potential causes",
+    "step": "Resolution steps",
+    "verification": "Verification",
+}
 MARKS = {"proven": "✓", "contradicted": "✗", "unproven": "·", "changed": "~"}
 OUTCOMES = {"passed": "proven", "failed": "contradicted", "interrupted": "changed"}
 

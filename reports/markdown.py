@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from drillbook.runbook import KINDS, Runbook, spans
+from drillbook.runbook import Kind, Runbook, spans
 from reports.run import Drill, Run
 from reports.text import counted, cut, gist, millis, name_of, plain, seconds, shortened
 from reports.verdicts import WORDS, Judgement, Tally, Verdict, Word
@@ -156,10 +156,12 @@ def _table(judgement: Judgement) -> list[str]:
     if not shown:
         return []
     left = [one.entry for one in tallies if not (one.drills or one.total("contradicted"))]
+    kinds = judgement.runbook.kinds
+    words = [f"{kind}s" for kind in kinds]
     rows = [
-        "| entry | symptoms | causes | steps | felt by users | writes lost | drills |",
-        "| :-- | :-- | :-- | :-- | --: | --: | --: |",
-        *(_row(one) for one in shown),
+        f"| entry | {' | '.join(words)} | felt by users | writes lost | drills |",
+        f"| :-- |{' :-- |' * len(kinds)} --: | --: | --: |",
+        *(_row(one, kinds) for one in shown),
     ]
     parts = ["## Entries", "\n".join(rows), _legend(judgement)]
     if left:
@@ -167,9 +169,9 @@ def _table(judgement: Judgement) -> list[str]:
     return parts
 
 
-def _row(one: Tally) -> str:
+def _row(one: Tally, kinds: Sequence[Kind]) -> str:
     cells = [f"**{one.entry}** {_inline(one.title)}"]
-    for kind in KINDS:
+    for kind in kinds:
         told = [f"{MARKS[word]} {number}" for word, number in one.counts[kind].items() if number]
         cells.append(" ".join(told) or NONE)
     cells.append(seconds(one.felt_s))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from drillbook.runbook import KINDS, Runbook
+from drillbook.runbook import KINDS, Kind, Runbook
 from reports.text import counted, gist, name_of, seconds, shortened
 from reports.verdicts import Judgement, Tally, Verdict, Word
 
@@ -47,7 +47,8 @@ def closing(
 
 def table(tallies: Sequence[Tally], *, width: int, colour: bool = False) -> str:
     """Entry by entry: proven lines of all, then those that are not, then what it cost."""
-    rows = [_headings(width), *(_row(one) for one in tallies), _total(tallies)]
+    kinds = KINDS if any(one.lines("verification") for one in tallies) else KINDS[:-1]
+    rows = [_headings(width, kinds), *(_row(one, kinds) for one in tallies), _total(tallies, kinds)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     room = width - sum(2 + one for one in widths)
     labels = _labels(tallies, room)
@@ -73,16 +74,16 @@ def _labels(tallies: Sequence[Tally], room: int) -> list[str]:
     return [words.ljust(number + 1 + title) for words in ("entry", *named, "all")]
 
 
-def _headings(width: int) -> tuple[str, ...]:
+def _headings(width: int, kinds: Sequence[Kind]) -> tuple[str, ...]:
     words = (word if width >= NARROW else _MARKS[word] for word in _WORDS)
-    return ("symptoms", "causes", "steps", *words, "felt", "lost")
+    return (*(f"{kind}s" for kind in kinds), *words, "felt", "lost")
 
 
-def _row(one: Tally) -> tuple[str, ...]:
+def _row(one: Tally, kinds: Sequence[Kind]) -> tuple[str, ...]:
     return (
         *(
             f"{one.counts[kind]['proven']}/{one.lines(kind)}" if one.lines(kind) else "-"
-            for kind in KINDS
+            for kind in kinds
         ),
         *(str(one.total(word) or "-") for word in _WORDS),
         seconds(one.felt_s),
@@ -90,14 +91,14 @@ def _row(one: Tally) -> tuple[str, ...]:
     )
 
 
-def _total(tallies: Sequence[Tally]) -> tuple[str, ...]:
+def _total(tallies: Sequence[Tally], kinds: Sequence[Kind]) -> tuple[str, ...]:
     felt = [one.felt_s for one in tallies if one.felt_s is not None]
     lost = [one.lost for one in tallies if one.lost is not None]
     return (
         *(
             f"{sum(one.counts[kind]['proven'] for one in tallies)}"
             f"/{sum(one.lines(kind) for one in tallies)}"
-            for kind in KINDS
+            for kind in kinds
         ),
         *(str(sum(one.total(word) for one in tallies) or "-") for word in _WORDS),
         seconds(sum(felt) if felt else None),

@@ -18,9 +18,9 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_api_client.exceptions import PrometheusApiClientException
 
+from drillbook import runbook
 from drillbook.platforms import PortTaken
 from drillbook.run import DEFAULT_RUNBOOK, refuse_taken_ports
-from drillbook.runbook import document as runbook
 from drillbook.symptoms import alerts, dashboards, metrics
 from drillbook.symptoms.alerts import Alertmanager, AlertmanagerSilent
 from drillbook.symptoms.metrics import Prometheus, PrometheusSilent, QueryRejected

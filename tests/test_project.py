@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from drillbook.runbook.document import EXECUTABLES
+from drillbook.runbook.commands import EXECUTABLES
 from fixtures.shop import DATABASE, SYSTEM
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drillbook.runbook.document import (
+from drillbook.runbook import (
     KINDS,
     Kind,
     Runbook,
@@ -18,9 +18,10 @@ from drillbook.runbook.document import (
     UnknownEntry,
     anchor,
     load,
-    platform_of,
+    read_document,
     spans,
 )
+from drillbook.runbook.commands import platform_of
 
 # Both layouts that are found in the wild: `*` bullets, headings glued to their list; and `-`
 # bullets with blank lines between.
@@ -61,7 +62,7 @@ Take these first:
     $ docker compose pull \\
         backend  # the last good one
     # kubectl rollout undo deployment/x
-    sudo PGUSER=me psql -c 'select 1 # 2'
+    $ sudo PGUSER=me psql -c 'select 1 # 2'
     ```
     ```yaml
     docker: not a command
@@ -244,37 +245,87 @@ ENTRY = """\
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         ("", "book.md:1: has no entry"),
         ("# Only prose\n\nNothing.\n", "book.md:1: has no entry"),
-        ("## 7. Empty\n\nprose\n", "book.md:1: section 7 has neither steps nor entries"),
-        (ENTRY.replace("1. c\n2. d\n", ""), r"book.md:2: entry 3.1 has no steps"),
+        ("## 7. Empty\n\nprose\n", "book.md:1: has no entry"),
         (ENTRY.replace("2. d", "3. d"), "book.md:11: entry 3.1: step 2 is numbered 3"),
-        (ENTRY.replace("1. c\n2. d", "2. c"), "book.md:9: the lines below 'Resolution Steps:'"),
-        (ENTRY.replace("1. c\n2. d", "- c"), "book.md:10: entry 3.1: steps must be numbered"),
+        (ENTRY.replace("1. c\n2. d", "2. c"), "book.md:10: the lines below 'Resolution Steps:'"),
         (ENTRY.replace("2. d", "2."), "book.md:11: entry 3.1: step 2 is empty"),
-        (ENTRY + "### 3.1 Again\n", "book.md:12: entry 3.1 is already at line 2"),
-        (ENTRY + "\n**Symptoms**\n- e\n", "book.md:13: entry 3.1 has its symptoms twice"),
-        (ENTRY + "## 4. Next\n### 5.1 Lost\n", "book.md:13: entry 5.1 stands in section 4"),
+        (ENTRY + ENTRY.partition("\n")[2], "book.md:12: entry 3.1 is already at line 2"),
+    ],
+)
+def test_what_cannot_be_drilled_is_refused_with_its_line(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    with pytest.raises(RunbookError, match=reason):
+        parse(tmp_path, text)
+
+
+def test_all_that_keeps_a_file_from_being_drilled_is_told_at_once(tmp_path: Path) -> None:
+    text = ENTRY.replace("2. d", "3.") + ENTRY.replace("# Runbook\n", "")
+    with pytest.raises(RunbookError) as raised:
+        parse(tmp_path, text)
+    assert [(one.rule, one.line) for one in raised.value.problems] == [
+        ("misnumbered-line", 11),
+        ("empty-line", 11),
+        ("duplicate-entry", 12),
+    ]
+    assert str(raised.value).count("book.md:") == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "line", "reason"),
+    [
+        (ENTRY.replace("1. c\n2. d\n", ""), "no-steps", 2, "entry 3.1 has no steps"),
+        (ENTRY + "\n**Symptoms**\n- e\n", "repeated-part", 13, "entry 3.1 has 'Symptoms' twice"),
         (
-            ENTRY.replace("Potential Causes", "Potential Cause"),
-            r"book.md:6: entry 3.1: unknown heading 'Potential Cause:' .*mean 'Potential Causes'\?",
+            "## 4. Next\n### 5.1 Lost\n**Steps**\n1. x\n",
+            "wrong-section",
+            2,
+            "entry 5.1 stands in section 4",
         ),
         (
-            ENTRY.replace("**Symptoms:**", "#### Signs"),
-            r"book.md:3: entry 3.1: unknown heading 'Signs' \('Symptoms', 'Potential Causes', ",
+            ENTRY.replace("Potential Causes", "Potential Cuases"),
+            "unknown-label",
+            6,
+            "'Potential Cuases' names no part of an entry; did you mean 'Cause'?",
         ),
         (
             ENTRY.replace("- b\n\n", "- b\n"),
-            "book.md:7: leave a blank line between this list and 'Resolution Steps:'",
+            "swallowed-label",
+            8,
+            "'Resolution Steps:' is part of the list above it",
         ),
-        (ENTRY.replace("**Symptoms:**\n", ""), "book.md:3: entry 3.1: a list below none of 'Sym"),
+        (
+            ENTRY.replace("**Symptoms:**\n", ""),
+            "stray-list",
+            3,
+            "entry 3.1: a list in no part of the entry",
+        ),
+        (
+            ENTRY + "## 4. Other\n\nType `docker ps -a`.\n",
+            "stray-command",
+            14,
+            "`docker ps -a` in no entry: checked, but never drilled",
+        ),
+        (
+            ENTRY.replace("1. c", "First `docker ps -a`.\n\n1. c"),
+            "stray-command",
+            10,
+            "entry 3.1: `docker ps -a` stands before the first step",
+        ),
     ],
 )
-def test_a_malformed_runbook_is_refused_with_its_line(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(RunbookError, match=told):
-        parse(tmp_path, text)
+def test_what_is_read_otherwise_than_it_may_be_meant_is_told(
+    tmp_path: Path, text: str, rule: str, line: int, reason: str
+) -> None:
+    parse(tmp_path, text)
+    problems = read_document(tmp_path / "book.md").problems
+    assert [(one.rule, one.line) for one in problems] == [(rule, line)]
+    assert reason in problems[0].reason
+    assert problems[0].write
 
 
 def test_a_runbook_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -362,11 +413,11 @@ def documents(draw: st.DrawFn) -> tuple[str, Content]:
             "symptom": draw(st.lists(claims(), max_size=3)),
             "cause": draw(st.lists(claims(), max_size=3)),
             "step": draw(st.lists(claims(), min_size=1, max_size=3)),
+            "verification": draw(st.lists(claims(), max_size=2)),
         }
         glue = draw(st.sampled_from(["\n", "\n\n"]))
-        for kind, heading in zip(
-            KINDS, ("**Symptoms:**", "**Potential Causes**", "#### Resolution steps"), strict=True
-        ):
+        headings = ("**Symptoms:**", "**Potential Causes**", "#### Resolution steps", "**Verify**:")
+        for kind, heading in zip(KINDS, headings, strict=True):
             if entry[kind]:
                 bullet = draw(st.sampled_from("*-"))
                 markers = [

@@ -254,6 +254,21 @@ class Drill:
             )
         )
 
+    def verification(self, number: int, *forms: Doing) -> None:
+        """Follow verification ``number`` of the entry, once the fix is applied.
+
+        ``forms`` and what does not hold are as with ``step``. Raises DrillIncomplete where a fault
+        is in force and no fix was applied, and NotInRunbook.
+        """
+        line = self.record.claim("verification", number)
+        if self._holds and not self._fixes:
+            expected = "a fix before it"
+            message = self.record.message("step", line, expected, last="none was applied")
+            raise DrillIncomplete(message)
+        doing = self._steps.chosen(line, forms)
+        if doing is not None:
+            self._steps.follow(line, doing)
+
     def recovered(self, *, within_s: float | None = None) -> None:
         """Prove that the service came back, that nothing is lost and nothing is left behind.
 

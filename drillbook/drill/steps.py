@@ -23,7 +23,7 @@ from drillbook.drill.record import Record
 from drillbook.journal import Ref
 from drillbook.looking import Action, Clock, Look, NeverSeen, Unavailable, until
 from drillbook.platforms import Stack
-from drillbook.runbook import Kind, Line
+from drillbook.runbook import Line
 from drillbook.terminal import Output, Transcript, Typed
 
 GIST = 300
@@ -100,7 +100,7 @@ class Steps:
 
     def type_symptom(self, line: Line, command: Command) -> Look:
         """A look that types a symptom's command and looks at what it shows."""
-        self._require_documented(line, command, kind="symptom")
+        self._require_documented(line, command)
         lines = self._filled(command)
 
         def look() -> str:
@@ -155,7 +155,7 @@ class Steps:
             events.StepTaken(Ref.to(line), how, commands, ok, saw, shown, took_s, list(written))
         )
 
-    def _require_documented(self, line: Line, command: Command, *, kind: Kind = "step") -> bool:
+    def _require_documented(self, line: Line, command: Command) -> bool:
         """Whether the line contains all of it; where not, type what it has instead, and say so."""
         documented = line.commands_for(self.stack.platform)
         strange = undocumented(documented, command.lines)
@@ -168,7 +168,7 @@ class Steps:
             transcript = self._typed(instead, self.deadlines.wrong_command_s)
             last += f"\ntyped as the runbook has it:\n{transcript}"
             self._taken(line, instead, False, gist(transcript, instead), began_s, str(transcript))
-        message = self.record.message("step", line, f"`{strange}` in this {kind}", last=last)
+        message = self.record.message("step", line, f"`{strange}` in this {line.kind}", last=last)
         self.failed.append(self.record.failed(CommandNotInRunbook, line, message))
         return False
 

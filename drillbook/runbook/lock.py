@@ -40,7 +40,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from drillbook.runbook.document import KINDS
+from drillbook.runbook.model import KINDS
 
 VERSION = 2
 ABOUT = (
