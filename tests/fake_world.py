@@ -14,6 +14,7 @@ from drillbook.drill import Drill, recovery, steady
 from drillbook.faults import Holds, fault
 from drillbook.journal import Journal, read
 from drillbook.looking import Action, Look
+from drillbook.platforms.protocols import Reach
 from drillbook.runbook import Platform, Runbook, load
 from drillbook.terminal import Terminal
 from drillbook.traffic import Ledger, Report, Witness
@@ -77,11 +78,16 @@ class World:
 
     platform: Platform = "compose"
 
+    path: str = os.environ["PATH"]
+
     def placeholder(self, _name: str) -> str | None:
         return None
 
     def terminal(self) -> Terminal:
-        return Terminal(self.folder, dict(os.environ), "hush")
+        return Terminal(self.folder, {**os.environ, "PATH": self.path}, "hush")
+
+    def reach(self) -> Reach:
+        return Reach("compose", "house", frozenset({"lamp"}), frozenset({"house-lamp-1"}))
 
     # --- looks -------------------------------------------------------------------------------
     def steady(self, *_: object) -> Look:

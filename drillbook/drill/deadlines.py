@@ -19,7 +19,6 @@ class Deadlines:
     residue_s: float = 10.0
     quiet_s: float = 0.2
     """Several requests of the witness."""
-    wrong_command_s: float = 6.0
     alert_fires_s: float = 30.0
     alert_settles_s: float = 10.0
     """What is held back can fire a moment before what holds it back."""

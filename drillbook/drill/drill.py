@@ -171,7 +171,7 @@ class Drill:
         doing = self._steps.chosen(line, forms)
         if doing is None:
             return
-        look = self._symptom_look(line, doing)
+        look = self._symptom_look(doing)
         self.record.enter("symptom", look.what)
         within = self.deadlines.symptom_s if within_s is None else within_s
         try:
@@ -189,6 +189,8 @@ class Drill:
         self.record.write(
             events.SymptomSeen(Ref.to(line), seen.saw, after_s, unproven, detector, typed)
         )
+        if isinstance(doing, Command):
+            self._steps.require_documented(line, doing)
 
     def alert(self, name: str, *, expected: Sequence[str] = (), leads_to: str = "") -> None:
         """Check that alert ``name`` pages, leads to this entry, and that no other entry's does.
@@ -337,9 +339,9 @@ class Drill:
         steps = self.record.entry.steps
         return steps[number - 1] if number is not None and 1 <= number <= len(steps) else None
 
-    def _symptom_look(self, line: Line, doing: Doing) -> Look:
+    def _symptom_look(self, doing: Doing) -> Look:
         if isinstance(doing, Command):
-            return self._steps.type_symptom(line, doing)
+            return self._steps.type_symptom(doing)
         if isinstance(doing, Action):
             raise TypeError(f"a symptom is looked for, and not done: {doing.what}")
         return doing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -19,11 +19,13 @@ from drillbook.drill.errors import (
     StepNotInRunbook,
     StepShowedOtherwise,
 )
+from drillbook.drill.only_looks import refusal
 from drillbook.drill.record import Record
-from drillbook.journal import Ref
+from drillbook.journal import Phase, Ref
 from drillbook.looking import Action, Clock, Look, NeverSeen, Unavailable, until
 from drillbook.platforms import Stack
 from drillbook.runbook import Line
+from drillbook.runbook.lookalikes import seems
 from drillbook.terminal import Output, Transcript, Typed
 
 GIST = 300
@@ -84,13 +86,16 @@ class Steps:
     def words(self, doing: Doing) -> str:
         """What is typed, placeholders filled in, or what is done."""
         if isinstance(doing, Command):
-            return filled(doing.words, self._values(doing), strict=False)
+            return self._fill(doing.words, doing)
         return words_of(doing)
 
     def type_fix(self, line: Line | None, command: Command) -> tuple[Transcript, Otherwise | None]:
-        """Type a command that heals; returns what it showed, and what it should have shown."""
-        if line is not None:
-            self._require_documented(line, command)
+        """Type a command that heals; returns what it showed, and what it should have shown.
+
+        It is the drill's own, even where the line has another: that is not typed.
+        """
+        if line is not None and self._missing(line, command) is not None:
+            self._type_in_place(line, command, looks=False)
         lines = self._filled(command)
         transcript = self._typed(lines, command.deadline_s)
         otherwise = shown_otherwise(transcript, lines)
@@ -98,9 +103,8 @@ class Steps:
             self._require_shown(line, otherwise)
         return transcript, otherwise
 
-    def type_symptom(self, line: Line, command: Command) -> Look:
-        """A look that types a symptom's command and looks at what it shows."""
-        self._require_documented(line, command)
+    def type_symptom(self, command: Command) -> Look:
+        """A look that types a symptom's command, the drill's own, and looks at what it shows."""
         lines = self._filled(command)
 
         def look() -> str:
@@ -111,9 +115,15 @@ class Steps:
 
         return Look(f"`{lines[0].command}` shows /{command.shows}/", look)
 
+    def require_documented(self, line: Line, command: Command) -> None:
+        """Where a symptom that was seen names another command, type that as well."""
+        if self._missing(line, command) is not None:
+            self._type_in_place(line, command)
+
     # --- within ------------------------------------------------------------------------------
     def _type(self, line: Line, command: Command) -> None:
-        if not self._require_documented(line, command):
+        if self._missing(line, command) is not None:
+            self._type_in_place(line, command)
             return
         began_s = time.monotonic()
         lines = self._filled(command)
@@ -155,22 +165,74 @@ class Steps:
             events.StepTaken(Ref.to(line), how, commands, ok, saw, shown, took_s, list(written))
         )
 
-    def _require_documented(self, line: Line, command: Command) -> bool:
-        """Whether the line contains all of it; where not, type what it has instead, and say so."""
+    def _missing(self, line: Line, command: Command) -> str | None:
+        """The first of the drill's commands that the line does not have on this platform."""
+        return undocumented(line.commands_for(self.stack.platform), command.lines)
+
+    def _type_in_place(self, line: Line, command: Command, *, looks: bool = True) -> None:
+        """Type what the line has in place of the drill's command, where it may be typed.
+
+        It may be where it only looks (not for a fix: then ``looks`` is false), and where it is
+        the drill's own but for characters that look like others. What shows the same is no
+        contradiction, and in words that nobody read no proof either.
+        """
         documented = line.commands_for(self.stack.platform)
-        strange = undocumented(documented, command.lines)
-        if strange is None:
-            return True
-        last = f"it has: {', '.join(f'`{one}`' for one in line.commands) or 'no command'}"
-        instead = as_documented(documented, command.lines, self._values(command))
-        if instead is not None:
-            began_s = time.monotonic()
-            transcript = self._typed(instead, self.deadlines.wrong_command_s)
-            last += f"\ntyped as the runbook has it:\n{transcript}"
-            self._taken(line, instead, False, gist(transcript, instead), began_s, str(transcript))
-        message = self.record.message("step", line, f"`{strange}` in this {line.kind}", last=last)
-        self.failed.append(self.record.failed(CommandNotInRunbook, line, message))
-        return False
+        instead = as_documented(documented, command.lines)
+        refused = self._refusal(command, instead, looks=looks)
+        if refused is not None:
+            self._leave_untyped(line, command, *refused)
+            return
+        began_s = time.monotonic()
+        lines = [replace(one, command=self._fill(one.command, command)) for one in instead]
+        transcript = self._typed(lines, command.deadline_s)
+        otherwise = shown_otherwise(transcript, lines)
+        if otherwise is not None:
+            last = f"{otherwise.saw}\ntyped as the runbook has it:\n{transcript}"
+            self._fail_missing(line, command, last, claim=True)
+        self.record.write(
+            events.StepTaken(
+                Ref.to(line),
+                "typed",
+                [one.command for one in lines],
+                otherwise is None,
+                gist(transcript, lines),
+                str(transcript),
+                time.monotonic() - began_s,
+                [one.command for one in instead],
+                command.words,
+            )
+        )
+
+    def _refusal(
+        self, command: Command, instead: Sequence[Typed], *, looks: bool
+    ) -> tuple[str, str] | None:
+        """The first of these that may not be typed, and why."""
+        if not instead:
+            return "", f"the line has no command for {self.stack.platform}"
+        for own, one in zip(command.lines, instead, strict=False):
+            if one.command == own.command or seems(one.command, own.command):
+                continue
+            if not looks:
+                return one.command, "what heals is typed only in the drill's own words"
+            reason = refusal(self._fill(one.command, command), self.stack.reach())
+            if reason is not None:
+                return one.command, reason
+        return None
+
+    def _leave_untyped(self, line: Line, command: Command, other: str, reason: str) -> None:
+        self.record.write(events.CommandUntyped(Ref.to(line), command.words, other, reason))
+        self._fail_missing(line, command, f"`{other}` was not typed: {reason}" if other else reason)
+
+    def _fail_missing(
+        self, line: Line, command: Command, last: str, *, claim: bool = False
+    ) -> None:
+        """Keep the error for the drill's end; ``claim`` is whether the line was found wrong."""
+        has = ", ".join(f"`{one}`" for one in line.commands) or "no command"
+        expected = f"`{self._missing(line, command)}` in this {line.kind}"
+        phase: Phase = "symptom" if line.kind == "symptom" else "step"
+        message = self.record.message(phase, line, expected, last=f"it has: {has}\n{last}")
+        kind = CommandNotInRunbook
+        self.failed.append(self.record.failed(kind, line, message) if claim else kind(message))
 
     def _require_shown(self, line: Line, otherwise: Otherwise | None) -> bool:
         if otherwise is None:
@@ -184,12 +246,16 @@ class Steps:
         return terminal.type(lines[0], session=lines[1:], deadline_s=deadline_s)
 
     def _filled(self, command: Command) -> list[Typed]:
-        values = self._values(command)
+        values = self._values(command.lines, command)
         return [replace(one, command=filled(one.command, values)) for one in command.lines]
 
-    def _values(self, command: Command) -> dict[str, str]:
-        """The values of the command's placeholders: the platform's, then the scenario's own."""
-        names = {name for one in command.lines for name in PLACEHOLDER.findall(one.command)}
+    def _fill(self, words: str, command: Command) -> str:
+        """Fill in what is known, for words that may have placeholders of their own."""
+        return filled(words, self._values([Typed(words)], command), strict=False)
+
+    def _values(self, lines: Sequence[Typed], command: Command) -> dict[str, str]:
+        """The values of placeholders in these lines: the platform's, then the scenario's own."""
+        names = {name for one in lines for name in PLACEHOLDER.findall(one.command)}
         known = {name: self.stack.placeholder(name) for name in names - command.fill.keys()}
         return {name: value for name, value in known.items() if value} | dict(command.fill)
 
@@ -206,20 +272,22 @@ def closest(documented: Sequence[str], command: str) -> str | None:
     return max(documented, key=lambda one: difflib.SequenceMatcher(None, one, command).ratio())
 
 
-def as_documented(
-    documented: Sequence[str], typed: Sequence[Typed], values: Mapping[str, str]
-) -> list[Typed] | None:
-    """What the runbook has in place of these lines, to type for the record of what it does.
+def as_documented(documented: Sequence[str], typed: Sequence[Typed]) -> list[Typed]:
+    """What a line has in place of these: each as it is, else what looks most like it.
 
-    None where it has nothing to type instead.
+    Where the command that opens a session is another, its session is left out: nobody knows what
+    would read it. Empty where the line has nothing.
     """
     instead: list[Typed] = []
     for one in typed:
         command = one.command if one.command in documented else closest(documented, one.command)
         if command is None:
-            return None
-        instead.append(Typed(filled(command, values, strict=False)))
-    return instead
+            return []
+        instead.append(replace(one, command=command))
+    opens = bool(instead) and (
+        instead[0].command == typed[0].command or seems(instead[0].command, typed[0].command)
+    )
+    return instead if opens else instead[:1]
 
 
 def shown_otherwise(transcript: Transcript, typed: Sequence[Typed]) -> Otherwise | None:

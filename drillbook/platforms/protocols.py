@@ -79,6 +79,22 @@ class State:
         return f"{self.workload} is {self.status}{exited}{memory}{health}"
 
 
+@dataclass(frozen=True)
+class Reach:
+    """All that a command may name that is typed only because it looks: what is of this stack."""
+
+    platform: Platform
+    project: str
+    """The Compose project, or the namespace, that holds all of it."""
+    services: frozenset[str]
+    instances: frozenset[str] = frozenset()
+    """Names and ids of its containers or pods."""
+    files: frozenset[str] = frozenset()
+    """The Compose files that it was made of, as a person in its folder names them."""
+    ports: frozenset[int] = frozenset()
+    """Those on loopback where it, and what watches it, answers."""
+
+
 class Workload(Protocol):
     """One service of a system as the platform runs it. Its questions raise NotThere."""
 
@@ -144,6 +160,9 @@ class Stack(Protocol):
 
     def mark(self) -> None:
         """From now on, logs are read from this moment."""
+
+    def reach(self) -> Reach:
+        """What is of this stack, and so may be looked at."""
 
     def placeholder(self, name: str) -> str | None:
         """What a person types for ``<name>``; None where only the scenario knows."""

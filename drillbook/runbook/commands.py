@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 
 from drillbook.runbook import shell
 from drillbook.runbook.blocks import Block
+from drillbook.runbook.lookalikes import as_read
 from drillbook.runbook.model import Command, Platform, Problem
 from drillbook.runbook.text import collapse
 
@@ -140,7 +141,8 @@ def without_comment(line: str) -> str:
 def in_sentence(code: str) -> str | None:
     """The command that a code span is, or None where it is none."""
     text = collapse(without_comment(code)).removeprefix("$ ")
-    word = first_word(text)
+    seen = as_read(text)  # what no shell would run is a command all the same, and is to be tried
+    word = first_word(seen)
     if word in EXECUTABLES:
         return text if text != word or word in ALONE else None
     if word.startswith(("./", "../")) or (text != word and _SCRIPT.search(word)):

@@ -73,14 +73,17 @@ def _unreadable(line: int, reason: str, write: str = "") -> Problem:
     return Problem("unreadable", line, reason, write, fatal=True)
 
 
+_BLANKS = str.maketrans("\t\r\n", "   ")
+
+
 def collapse(text: str) -> str:
-    """The text with each run of whitespace as one blank, and none around it."""
-    return " ".join(text.split())
+    """One space for each stretch of what a shell takes for blanks; others are left as they are."""
+    return " ".join(filter(None, text.translate(_BLANKS).split(" ")))
 
 
 def normal(text: str) -> str:
     """The text as lines are compared: composed characters, and whitespace collapsed."""
-    return collapse(text if text.isascii() else unicodedata.normalize("NFC", text))
+    return " ".join((text if text.isascii() else unicodedata.normalize("NFC", text)).split())
 
 
 def as_code(content: str) -> str:

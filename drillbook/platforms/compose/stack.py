@@ -36,7 +36,14 @@ from drillbook.platforms.compose.service import (
     Service,
     listed_state,
 )
-from drillbook.platforms.protocols import NotOurs, PortTaken, StackError, State, Workload
+from drillbook.platforms.protocols import (
+    NotOurs,
+    PortTaken,
+    Reach,
+    StackError,
+    State,
+    Workload,
+)
 from drillbook.runbook import Platform
 from drillbook.system import System
 from drillbook.terminal import Terminal
@@ -139,6 +146,26 @@ class Stack:
         return f"names do not resolve: {', '.join(nameless)}" if nameless else ""
 
     # --- a person at its terminal --------------------------------------------------------------
+    def reach(self) -> Reach:
+        """What is of this stack, and so may be looked at: running or not."""
+        containers = self.containers()
+        services = {str(one.labels[SERVICE_LABEL]) for one in containers}
+        names = {name for one in containers for name in (one.name, one.id, one.short_id) if name}
+        published = (
+            int(binding["HostPort"])
+            for one in containers
+            for bindings in one.ports.values()
+            for binding in bindings or ()
+        )
+        return Reach(
+            self.platform,
+            self.project,
+            frozenset(services | set(self.system.services)),
+            frozenset(names),
+            frozenset(self.system.compose_files),
+            frozenset(published),
+        )
+
     def placeholder(self, name: str) -> str | None:
         """What a person types for ``<name>``: of ``<backend-container>``, its container's name."""
         service = self.system.placeholders.get(name)
