@@ -28,6 +28,7 @@ from pathlib import Path
 
 import aiohttp
 
+from drillbook.machine import environment
 from drillbook.runbook import load as load_runbook
 from probes.client import Client, Line, Request
 from probes.history import History
@@ -126,6 +127,7 @@ def ours(port: int, probes: int, targets: int, *, bare: bool = False) -> dict[st
     words = ["--worker", str(port), str(probes), str(targets), "bare" if bare else "whole"]
     shown = subprocess.run(
         [sys.executable, "-m", "benchmarks.probing", *words],
+        env=environment.python(),
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -151,7 +153,7 @@ def blackbox(program: str) -> Iterator[tuple[int, int]]:
                 f"--web.listen-address=127.0.0.1:{port}",
                 "--log.level=error",
             ],
-            env={**os.environ, "GOMAXPROCS": "1"},
+            env={**environment.plain(), "GOMAXPROCS": "1"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -227,7 +229,9 @@ def trivial() -> Iterator[int]:
     """The target, in a process of its own; yields its port."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.probing", "--serve", str(port)], cwd=ROOT
+        [sys.executable, "-m", "benchmarks.probing", "--serve", str(port)],
+        cwd=ROOT,
+        env=environment.python(),
     )
     try:
         listening(port)
