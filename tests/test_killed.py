@@ -273,7 +273,8 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
 
 
 def test_a_disk_that_fills_up_halfway(start: Start, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "run-1", "8k"):
+    # two pages for the overlay, and two that the journal outgrows
+    with small_disk(tmp_path / "run-1", "16k"):
         run = start()
         assert run.ended() == FAILED_TO_RUN, run.said
         is_gone(run.project)

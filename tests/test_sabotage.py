@@ -153,7 +153,7 @@ def test_a_symptom_that_shows_without_a_fault(sabotaged: Drill, stack: Shop) -> 
 def test_a_command_that_the_runbook_does_not_contain(sabotaged: Drill) -> None:
     with pytest.raises(CommandNotInRunbook) as caught, sabotaged.closing():
         sabotaged.begin()
-        sabotaged.step(1, compose(f"{PS} --no-trunc"))
+        sabotaged.step(1, compose(f"{PS} --no-trunc", shows="pigs fly"))
         sabotaged.recovered()
     message = str(caught.value)
     assert f"expected   `{PS} --no-trunc` in this step" in message
