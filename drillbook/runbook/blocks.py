@@ -49,6 +49,7 @@ _TEXT_HOLDERS = frozenset({"heading", "paragraph", "fence", "html"})
 _FENCE_IN_CODE = re.compile(r"\A\s*(`{3,}|~{3,})([^\n`]*)\n(.*?)(?:\n\s*\1[`~]*\s*)?\Z", re.DOTALL)
 
 
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SPANS: dict[str, SpanKind] = {
     "Text": "text",
     "Code": "code",
@@ -154,7 +155,7 @@ def parts(block: Block) -> Iterator[str]:
         if one.kind == "fence":
             lines = [as_code(collapse(ln)) for ln in logical_lines(one.content) if ln.strip()]
         elif one.kind == "html":
-            lines = [one.content]
+            lines = [_COMMENT.sub("", one.content)]
         elif one.spans:
             text = one.text
             if text:
@@ -308,6 +309,8 @@ class _Builder:
         span = _SPANS.get(name)
         if span is None:
             return
+        if span == "html" and value.startswith("<!--"):
+            return  # a comment is no part of the words
         if span != "text":
             self.row = self.line(offset)
         top.spans.append(Span(span, value, self.row, self.bold if self.bold_depth else 0))

@@ -40,7 +40,7 @@ class Simple:
     words: tuple[str, ...]
     """Unquoted, where the quotes hold no more than plain text."""
     assigned: tuple[str, ...] = ()
-    """The variables that are set before it."""
+    """What is set before it, ``NAME=value`` each."""
 
 
 def masked(text: str) -> str:
@@ -87,8 +87,11 @@ def sound(command: str) -> bool:
 @lru_cache(maxsize=8192)
 def simple_commands(command: str) -> tuple[Simple, ...]:
     """The commands in a statement: of each side of a pipe, in loops, in ``$(…)``."""
-    root = _PARSER.parse(masked(command).encode()[:_LONGEST]).root_node
-    return tuple(_simple(node) for node in _walk(root) if node.type in _COMMANDS)
+    shown, raw = command.encode()[:_LONGEST], masked(command).encode()[:_LONGEST]
+    if len(shown) != len(raw):  # a placeholder in other letters than ASCII
+        shown = raw
+    root = _PARSER.parse(raw).root_node
+    return tuple(_simple(node, shown) for node in _walk(root) if node.type in _COMMANDS)
 
 
 def tidy(command: str) -> str:
@@ -124,24 +127,20 @@ def _walk(root: Node) -> Iterator[Node]:
             waiting.extend(reversed(node.children))
 
 
-def _simple(node: Node) -> Simple:
+def _simple(node: Node, shown: bytes) -> Simple:
     words, assigned = [], []
     for child in node.children:
+        text = shown[child.start_byte : child.end_byte].decode("utf-8", "replace")
         if child.type == "variable_assignment":
-            assigned.append(_text(child).partition("=")[0])
+            assigned.append(text)
             if node.type == "declaration_command":
-                words.append(_text(child))
+                words.append(text)
         elif "redirect" not in child.type and child.type != "ERROR":
-            words.append(_plain(child))
+            words.append(_unquoted(text))
     return Simple(tuple(words), tuple(assigned))
 
 
-def _plain(node: Node) -> str:
-    text = _text(node)
+def _unquoted(text: str) -> str:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]
     return text
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
