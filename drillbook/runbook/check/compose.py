@@ -113,6 +113,7 @@ def _through_client(file: Path) -> Mapping[str, Any] | None:
             timeout=CLIENT_S,
             check=False,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # away from a terminal that would stop it in the background
             env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         )
         data = json.loads(done.stdout) if done.returncode == 0 else None

@@ -159,6 +159,7 @@ def _help_of(words: tuple[str, ...]) -> str:
             timeout=HELP_S,
             check=False,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # away from a terminal that would stop it in the background
             env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         )
     except (OSError, subprocess.TimeoutExpired):

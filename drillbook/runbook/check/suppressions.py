@@ -18,7 +18,7 @@ from drillbook.runbook.check.findings import named
 from drillbook.runbook.model import Problem
 
 _WRITTEN = re.compile(
-    r"(?:<!--|#)\s*drillbook:\s*(?P<how>ignore-file|ignore)\b[\s:]*(?P<rules>[\w-]+(?:\s*,\s*[\w-]+)*)?"
+    r"(?<!`)(?:<!--|#)\s*drillbook:\s*(?P<how>ignore-file|ignore)\b[\s:]*(?P<rules>[\w-]+(?:\s*,\s*[\w-]+)*)?"
     r"(?:\s*[:(—–]\s*(?P<reason>.*?))?\s*\)?\s*(?:-->|$)"
 )
 
