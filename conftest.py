@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from drillbook.machine import environment
 from drillbook.run import RUN
 from drillbook.runbook import lock
 from drillbook.runbook.lock import Lock
@@ -20,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     run = config.stash.get(RUN, None)
     if run is None or run.lane is not None:  # a lane's events are shown by who gathers them
         return
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() or environment.plain_output():
         run.journal.subscribers.append(live.Live(run.write, tty=False))
         return
     terminal = screen.Screen(sys.stdout)

@@ -74,8 +74,7 @@ def arguments(given: list[str]) -> list[str]:
 
 def scenarios(given: list[str]) -> str:
     """The folder of the drills: of the system that ``--system`` names, or the project's own."""
-    pairs = zip(given, [*given[1:], ""], strict=True)
-    for one, following in pairs:
+    for one, following in zip(given, [*given[1:], ""], strict=False):
         if one == "--system":
             return str(Path(following) / "scenarios")
         if one.startswith("--system="):

@@ -190,7 +190,8 @@ class Run:
     # --- within ------------------------------------------------------------------------------
     def _prepare(self) -> list[images.Image]:
         """Make the machine able, remove what killed runs left, choose images."""
-        for name in readable.make_readable():
+        folders = (*readable.FOLDERS, str(self.system.folder))
+        for name in readable.make_readable(folders=folders):
             self.say(f"Files: {name} is made readable for containers, whose users are others")
         machine.make_ready(self.say)
         for name in reaper.sweep():

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from drillbook import paths
+from drillbook.machine.refused import WRONG_USE
 from drillbook.platforms import StackError
 from fixtures.folders import ROOT
 from fixtures.shop import Shop
@@ -28,7 +29,7 @@ from loadtests.told import table
 from loadtests.visits import ENDPOINTS
 
 RUNS = ROOT / "reports" / "runs"
-MISSED, USAGE, CANNOT_RUN, INTERRUPTED = 1, 2, 3, 130
+MISSED, INTERRUPTED, CANNOT_RUN = 1, 2, 3
 REPRODUCIBLE = 0.10
 
 
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         objectives = load(options.objectives, ENDPOINTS)
     except ObjectivesError as error:
         say(str(error))
-        return USAGE
+        return WRONG_USE
     try:
         return _dispatch(options, objectives)
     except (StackError, GeneratorError, NothingMeasured, OSError, ValueError) as error:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from drillbook import significance
+from drillbook.machine.refused import WRONG_USE
 from loadtests import objectives, shapes, target
 from loadtests.stream import FILE_NAME
 
@@ -71,9 +74,18 @@ def _pace(text: str) -> float:
     return value
 
 
+class _Parser(argparse.ArgumentParser):
+    """Exits as a run of drills does where it is asked for what cannot be."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command line, and exit 4."""
+        self.print_usage(sys.stderr)
+        self.exit(WRONG_USE, f"{self.prog}: error: {message}\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser; its help is the reference of the options."""
-    one = argparse.ArgumentParser(
+    one = _Parser(
         prog="./run load",
         description="Put load on the shop and hold it to its objectives: exits 1 where one is "
         "missed. Without --host, on the project's own stack, brought up for it.",
@@ -104,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parse(arguments: list[str] | None = None) -> Options:
-    """Options from the command line; exits 2 with a message where it makes no sense."""
+    """Options from the command line; exits 4 with a message where it makes no sense."""
     one = parser()
     given = one.parse_args(arguments)
     host = ""

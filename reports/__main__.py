@@ -38,9 +38,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _found(named: object) -> Path:
-    """A runbook that the journal names: as it says, or below the repository."""
-    path = Path(str(named or "runbook.md"))
-    return path if path.exists() else ROOT / path
+    """A runbook that the journal names: absolute, or below the repository."""
+    return ROOT / str(named or "runbook.md")
 
 
 if __name__ == "__main__":

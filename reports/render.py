@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drillbook.journal import FILE_NAME, read
+from drillbook.machine.environment import plain_output
 from drillbook.paths import shown
 from drillbook.runbook import Runbook
 from drillbook.runbook.lock import Locks
@@ -37,7 +38,7 @@ class Summary:
         if not sys.stdout.isatty():
             return self.closing(width=WIDTH_NO_TERMINAL)
         with contextlib.closing(Screen(sys.stdout)) as screen:
-            return self.closing(width=min(screen.columns, WIDEST), colour=True)
+            return self.closing(width=min(screen.columns, WIDEST), colour=not plain_output())
 
 
 def write_all(run_dir: Path, runbook: Runbook, locks: Locks | None) -> Summary:

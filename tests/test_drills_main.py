@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from drillbook.__main__ import arguments
+from drillbook.__main__ import arguments, scenarios
+from drillbook.run import ROOT
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,16 @@ from drillbook.__main__ import arguments
 )
 def test_words_that_are_entries(given: list[str], passed: list[str]) -> None:
     assert arguments(given) == passed
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ([], str(ROOT / "scenarios")),
+        (["3.1", "-x"], str(ROOT / "scenarios")),
+        (["--system", "mine", "3.1"], "mine/scenarios"),
+        (["3.1", "--system=mine"], "mine/scenarios"),
+    ],
+)
+def test_the_drills_are_those_of_the_system_that_is_named(given: list[str], folder: str) -> None:
+    assert scenarios(given) == folder

@@ -369,6 +369,7 @@ def test_a_folder_goes_with_its_process_and_not_before(
     docker_config.sweep()
     assert mine.exists()
     assert not dead.exists()
+    assert Path(entered()["DOCKER_CONFIG"]) != mine, "process numbers are met with again"
 
 
 # --- a checkout under umask 077 ----------------------------------------------------------------

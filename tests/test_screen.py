@@ -53,7 +53,7 @@ def asked():
 class Terminal:
     """A run of the fake world's drills, as they are shown under a pseudo-terminal."""
 
-    def __init__(self, folder: Path, columns: int) -> None:
+    def __init__(self, folder: Path, columns: int, **variables: str) -> None:
         self.folder = folder
         (folder / "scenarios").mkdir()
         (folder / "runbook.md").write_text(WORDS)
@@ -68,7 +68,7 @@ class Terminal:
                 *("--import-mode=importlib", "--runbook=runbook.md", "--run-dir=run"),
             ],
             cwd=str(folder),
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"} | variables,
             encoding="utf-8",
             dimensions=(24, columns),
             timeout=DEADLINE_S,
@@ -100,8 +100,8 @@ def started(tmp_path: Path) -> Iterator[list[Terminal]]:
         one.child.close(force=True)
 
 
-def start(started: list[Terminal], folder: Path, columns: int) -> Terminal:
-    started.append(Terminal(folder, columns))
+def start(started: list[Terminal], folder: Path, columns: int, **variables: str) -> Terminal:
+    started.append(Terminal(folder, columns, **variables))
     return started[-1]
 
 
@@ -125,6 +125,18 @@ def test_lines_are_as_wide_as_the_terminal(
     assert max(lengths(shown, LIVE)) == columns - 1
     assert lengths(shown, CLOSING) == [closing, closing]
     assert max(lengths(shown, TABLE)) <= columns
+
+
+@pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}], ids=str)
+def test_who_wants_no_escape_sequences_sees_none(
+    started: list[Terminal], tmp_path: Path, variables: dict[str, str]
+) -> None:
+    terminal = start(started, tmp_path, 100, **variables)
+    terminal.go_on()
+    shown = terminal.rest()
+    assert terminal.status() == 0, shown
+    assert "9.1 cause 1" in shown
+    assert "\x1b" not in shown
 
 
 def test_and_as_wide_as_it_is_made_in_mid_run(started: list[Terminal], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,9 @@ def make_private(given: Mapping[str, str]) -> Path:
     """Make this process' own folder of Docker's configuration. Raises Refused."""
     whole = _configuration(given)
     sweep()
-    private = PRIVATE / str(os.getpid())
     try:
-        private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        PRIVATE.mkdir(parents=True, exist_ok=True)
+        private = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=PRIVATE))
         _hold(private)
         extra = whole.get("cliPluginsExtraDirs")
         plugins = [str(folder(given) / "cli-plugins"), *(extra if isinstance(extra, list) else ())]
@@ -70,7 +71,7 @@ def make_private(given: Mapping[str, str]) -> Path:
         _write(private / "config.json", {**kept, "cliPluginsExtraDirs": plugins})
         _write(private / FOR_BUILDS, _proxies(whole))
     except OSError as error:
-        raise Refused(f"{private} cannot be written: {error.strerror}") from error
+        raise Refused(f"{PRIVATE} cannot be written: {error.strerror}") from error
     return private
 
 
@@ -150,17 +151,13 @@ def _refuse_certificates(kept: Mapping[str, str]) -> None:
         raise Refused(f"DOCKER_CERT_PATH={one_line(path)} holds no ca.pem")
 
 
-_held: set[Path] = set()
-
-
 def _hold(private: Path) -> None:
     """Lock a folder until this process ends; the lock goes with it into what it executes."""
-    if private in _held:
-        return
-    file = os.open(private / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    unlocked = private / "lock.new"
+    file = os.open(unlocked, os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(file, fcntl.LOCK_EX)
     os.set_inheritable(file, True)
-    _held.add(private)
+    unlocked.replace(private / LOCK)  # who finds a lock there finds it held
 
 
 def _proxies(whole: Mapping[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from drillbook.machine.refused import Refused
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("service", "fixtures", "loadtests")
+FOLDERS = ("service", "drillbook/machine", "fixtures", "loadtests")
 FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 INTO_FOLDERS = FOR_OTHERS | stat.S_IXGRP | stat.S_IXOTH
 
