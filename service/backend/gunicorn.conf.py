@@ -18,7 +18,8 @@ workers = _settings.gunicorn_workers
 worker_class = "uvicorn_worker.UvicornWorker"
 # Loaded once and shared by all workers. Connections are made later, by each worker for itself.
 preload_app = True
-worker_tmp_dir = "/dev/shm"  # noqa: S108 - heartbeats must never wait for a disk
+# In memory: heartbeats must never wait for a disk.
+worker_tmp_dir = "/dev/shm"  # noqa: S108  # nosec B108
 timeout = 30
 graceful_timeout = 10
 # Longer than nginx keeps a connection to us, so that it is never we who close one just as nginx
