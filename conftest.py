@@ -13,7 +13,12 @@ from drillbook.runbook.lock import Lock
 from reports import live, locking, render, screen
 from reports.verdicts import Judgement
 
-pytest_plugins = ("drillbook.plugin", "fixtures.plugin", "loadtests.plugin")
+pytest_plugins = (
+    "drillbook.plugin",
+    "fixtures.plugin",
+    "fixtures.pipeline.plugin",
+    "loadtests.plugin",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,6 +18,8 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "fixtures/pipeline/README.md",
+    "fixtures/stand_ins/README.md",
     "loadtests/README.md",
 )
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
