@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,14 +49,15 @@ def write_all(run_dir: Path, runbook: Runbook, locks: Locks | None) -> Summary:
     ``locks`` has the words that were read against the drills. Raises OSError (no journal, a full
     disk) and ValueError where the journal is malformed.
     """
-    judgement = verdicts.judge(assemble(read(run_dir / FILE_NAME)), runbook, locks)
-    written = {
-        "page": ("report.html", html.render(judgement)),
-        "summary": ("summary.md", markdown.render(judgement)),
-        "verdicts": ("verdicts.json", verdicts.as_json(judgement)),
-        "junit": ("junit.xml", junit.render(judgement)),
-        "sarif": ("verdicts.sarif", sarif.render(judgement)),
-    }
+    with _no_garbage_collection():
+        judgement = verdicts.judge(assemble(read(run_dir / FILE_NAME)), runbook, locks)
+        written = {
+            "page": ("report.html", html.render(judgement)),
+            "summary": ("summary.md", markdown.render(judgement)),
+            "verdicts": ("verdicts.json", verdicts.as_json(judgement)),
+            "junit": ("junit.xml", junit.render(judgement)),
+            "sarif": ("verdicts.sarif", sarif.render(judgement)),
+        }
     paths = {"journal": shown(run_dir / FILE_NAME)}
     for name, (file, text) in written.items():
         path = run_dir / file
@@ -62,3 +65,18 @@ def write_all(run_dir: Path, runbook: Runbook, locks: Locks | None) -> Summary:
         path.write_text(text, encoding="utf-8", errors="replace")
         paths[name] = shown(path)
     return Summary(judgement, paths)
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Do without the collector of cycles: it walks all of the run, again and again as it grows.
+
+    Rendering makes next to no cycles. `tox -e benchmarks -- rendering` shows what it is good for.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import rendering
 from benchmarks.overhead import costs
 from benchmarks.timing import Goal, alternate, compare
+from reports.render import write_all
 
 
 def contender(name: str, asked: list[str], *took_s: float) -> Callable[[], dict[str, float]]:
@@ -69,3 +71,23 @@ def test_what_a_drill_costs(tmp_path: Path) -> None:
     assert [one.drill for one in found] == ["test_a"] * 3
     assert [one.between_s for one in found] == [pytest.approx(0.1), None, pytest.approx(0.3)]
     assert [one.all_s for one in found] == pytest.approx([0.3, 0.2, 0.5])
+
+
+def test_the_made_up_run_is_as_large_as_it_says(tmp_path: Path) -> None:
+    runbook = rendering.written_runbook(tmp_path / "runbook.md", 3)
+    rendering.write_journal(tmp_path, runbook, 200)
+    judgement = write_all(tmp_path, runbook, rendering.all_read(runbook)).judgement
+    assert len(judgement.run.drills) == 3
+    lines = rendering.LINES
+    proven = 3 * (lines + 1 + lines - 1)
+    assert (judgement.totals["contradicted"], judgement.totals["proven"]) == (3, proven)
+    (step,) = judgement.run.drills[0].of("ClaimFailed")
+    assert len(step["message"].partition("last seen  ")[2]) == 200
+
+
+@pytest.mark.slow
+def test_reports_cost_little_more_than_in_proportion(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["rendering", "--rounds", "3"])
+    assert rendering.main() == 0, capsys.readouterr().out
