@@ -58,6 +58,15 @@ async def test_a_process_is_alive_without_a_database() -> None:
         assert (await client.get("/alive")).status_code == 204
 
 
+async def test_head_answers_as_get_does(client: httpx.AsyncClient) -> None:
+    async with _client(ConnectionRefusedError(111, "Connection refused")) as ill:
+        for asked, status in ((client, 200), (ill, 503)):
+            got, headed = await asked.get("/health"), await asked.head("/health")
+            assert (got.status_code, headed.status_code) == (status, status)
+            del got.headers["X-Request-ID"], headed.headers["X-Request-ID"]
+            assert headed.headers == got.headers
+
+
 async def test_a_silent_database_is_503_within_the_deadline() -> None:
     async with _client(None, health_deadline_s=0.05) as client, asyncio.timeout(2):
         answer = await client.get("/health")

@@ -28,6 +28,7 @@ class Health(BaseModel):
     database: str
 
 
+@router.head("/health", include_in_schema=False)  # the same, of which the server sends no body
 @router.get("/health", responses={503: {"model": Health, "description": "No database"}})
 async def read_health(settings: SettingsDep, database: DatabaseDep, response: Response) -> Health:
     """200 where the migrated database answers in time, else 503 with the kind of error."""
