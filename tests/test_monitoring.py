@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import httpx
 import pytest
@@ -25,7 +26,7 @@ from drillbook.symptoms import alerts, dashboards, metrics
 from drillbook.symptoms.alerts import Alertmanager, AlertmanagerSilent
 from drillbook.symptoms.metrics import Prometheus, PrometheusSilent, QueryRejected
 from fixtures.folders import ROOT, SERVICE
-from fixtures.monitoring import FILES, HURRY, JOBS, PORTS, hurried
+from fixtures.monitoring import FILES, HURRY, JOBS, PORTS, RUNBOOK_URL, hurried
 
 DASHBOARDS = FILES / "grafana" / "dashboards"
 Rule = dict[str, Any]
@@ -44,16 +45,35 @@ def rules() -> list[Rule]:
     ]
 
 
+PREFIX = "{{ $externalLabels.runbook_url }}"
+
+
 # --- rules -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
 def test_every_alert_leads_to_its_entry_of_the_runbook(rule: Rule) -> None:
     entry = runbook.load(DEFAULT_RUNBOOK).entry(rule["labels"]["entry"])
-    assert rule["annotations"]["runbook_url"] == f"runbook.md#{entry.anchor}"
+    assert rule["annotations"]["runbook_url"] == PREFIX + f"#{entry.anchor}"
     assert rule["annotations"]["summary"]
     assert rule["labels"]["severity"] in {"page", "ticket"}
     headings = re.findall(r"^#+ (.*)$", DEFAULT_RUNBOOK.read_text(), re.MULTILINE)
     anchors = [re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings]
     assert entry.anchor in anchors
+
+
+def test_what_their_addresses_begin_with_is_for_each_deployment_to_set() -> None:
+    prometheus = loaded(FILES / "prometheus.yml")
+    assert prometheus["global"]["external_labels"] == {"runbook_url": "${RUNBOOK_URL}"}
+    relabelled = prometheus["alerting"]["alert_relabel_configs"]
+    assert relabelled == [{"action": "labeldrop", "regex": "runbook_url"}]
+    service = loaded(SERVICE / "docker-compose.monitoring.yml")["services"]["prometheus"]
+    assert service["environment"]["RUNBOOK_URL"].startswith("${RUNBOOK_URL:?")
+    assert "--enable-feature=expand-external-labels" in service["command"]
+
+
+def test_in_drills_they_lead_to_this_very_runbook() -> None:
+    parts = urlsplit(RUNBOOK_URL)
+    assert parts.scheme == "file"
+    assert Path(unquote(parts.path)).samefile(DEFAULT_RUNBOOK)
 
 
 def test_alerts_have_names_of_their_own_and_a_unit_test_each() -> None:
