@@ -75,7 +75,12 @@ def test_hosted_ci_runs_what_ci_runs() -> None:
 # --- the engine and those who read its journal -------------------------------------------------
 # What a room that only reads may see of the engine; anything else is refused, new modules too.
 READERS = {
-    "reports": {"drillbook.runbook", "drillbook.journal", "drillbook.paths"},
+    "reports": {
+        "drillbook.runbook",
+        "drillbook.journal",
+        "drillbook.paths",
+        "drillbook.machine.environment.plain_output",
+    },
 }
 
 

@@ -8,7 +8,6 @@ resolve is not known.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from drillbook.runbook.check import outside
 
 CLIENT_S = 20.0
 _NAME = re.compile(r"(?:.*[.-])?compose(?:[.-].*)?\.ya?ml|docker-compose.*\.ya?ml")
@@ -114,7 +115,7 @@ def _through_client(file: Path) -> Mapping[str, Any] | None:
             check=False,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # away from a terminal that would stop it in the background
-            env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            env=outside.environment(),
         )
         data = json.loads(done.stdout) if done.returncode == 0 else None
     except (OSError, subprocess.TimeoutExpired, ValueError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import lru_cache
 
+from drillbook.runbook.check import outside
 from drillbook.runbook.check.context import Context, did_you_mean
 from drillbook.runbook.check.typed import Typed
 from drillbook.runbook.model import Command, Problem
@@ -160,7 +160,7 @@ def _help_of(words: tuple[str, ...]) -> str:
             check=False,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # away from a terminal that would stop it in the background
-            env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            env=outside.environment(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
